@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Who may use a VP, and what it is doing: the driver's half of the state machine whose other half
+ * is the status byte. See the essay at the top of claim.c.
+ */
+#ifndef SCDRV_CLAIM_H
+#define SCDRV_CLAIM_H
+
+#include <linux/fs.h>
+
+#include "driver.h"
+
+struct scdrv_partition;
+
+/* One open file of a node's device. */
+struct scdrv_file {
+	struct scdrv_node *node;
+	wait_queue_head_t wait; /* read() and poll() of this file */
+	struct mutex read_lock; /* one reader at a time looks, copies and takes (R3) */
+
+	/* Under node->scan_lock. Bits are indices in the node. */
+	struct scdrv_partition *partition; /* a reference, or NULL */
+	unsigned int claims;		   /* VPs that this file owns */
+	unsigned int results;		   /* bits in both maps */
+	unsigned long *finished;	   /* completions that nobody has read */
+	unsigned long *failed;		   /* asynchronous commands that ended with their CPU */
+};
+
+/* A RUN that waits; on the stack of the waiting thread, under node->scan_lock. */
+struct scdrv_waiter {
+	bool done;
+	int error;
+};
+
+int scdrv_claim_add(struct scdrv_node *node);	  /* before the first open */
+void scdrv_claim_remove(struct scdrv_node *node); /* after the last release */
+
+int scdrv_claim_start(struct scdrv_file *file, struct scdrv_vp *vp);
+int scdrv_claim_run(struct scdrv_file *file, struct scdrv_vp *vp);
+int scdrv_claim_stop(struct scdrv_file *file, struct scdrv_vp *vp);
+void scdrv_claim_cancel(struct scdrv_file *file, struct scdrv_vp *vp);
+
+/*
+ * The next result of this file, which stays: 1 and the CPU number, -ETIMEDOUT for a CPU that
+ * failed, or 0 for none. Taking it makes the VP free for its next command. Both under read_lock.
+ */
+int scdrv_claim_peek(struct scdrv_file *file, struct scdrv_vp **vp);
+void scdrv_claim_take(struct scdrv_file *file, struct scdrv_vp *vp);
+
+/* -EBUSY when the file owns a VP. Consumes the reference only on success. */
+int scdrv_claim_attach(struct scdrv_file *file, struct scdrv_partition *partition);
+
+/* Stops, scrubs and gives up the file's VPs that claimer claimed; NULL: all of them. May sleep. */
+void scdrv_claim_release(struct scdrv_file *file, fl_owner_t claimer);
+
+struct scdrv_claim_info {
+	u32 state;		 /* SIDECAR_CPU_STATE_* */
+	const void *owner;	 /* to be compared, not used; NULL: nobody's */
+	pid_t owner_pid;	 /* 0: nobody's */
+	const char *reason;	 /* why it failed, or NULL */
+};
+
+void scdrv_claim_describe(struct scdrv_vp *vp, struct scdrv_claim_info *info);
+
+/* The request interrupt, if the CPU is executing a command. */
+void scdrv_claim_kick(struct scdrv_vp *vp);
+
+/* Resets a CPU that does not answer and ends its command with ETIMEDOUT. May sleep. */
+void scdrv_claim_fail(struct scdrv_vp *vp, const char *reason);
+
+#endif

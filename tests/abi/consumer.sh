@@ -1,0 +1,91 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# usage: consumer.sh BUILD-DIR SOURCE-DIR. Installs into a scratch tree, as a packager does, and is
+# then a stranger: compiler and pkg-config know nothing but that tree.
+set -u
+build=$1 source=$2
+scratch=$(mktemp -d)
+trap 'rm -r "$scratch"' EXIT
+count=0
+
+verdict() {
+	local name=$1 text
+	shift
+	count=$((count + 1))
+	if text=$("$@" 2>&1); then
+		echo "ok $count - $name"
+	else
+		echo "not ok $count - $name"
+		printf '%s\n' "$text" | sed 's/^/# /'
+	fi
+}
+
+install_tree() {
+	meson install -C "$build" --no-rebuild --destdir "$scratch/root" &&
+		find "$scratch/root" -name sidecar.pc | grep .
+}
+
+package() {
+	local pc
+	pc=$(find "$scratch/root" -name sidecar.pc)
+	PKG_CONFIG_SYSROOT_DIR=$scratch/root PKG_CONFIG_LIBDIR=${pc%/*}:$(pkg-config --variable \
+		pc_path pkg-config) pkg-config "$@" sidecar
+}
+
+libraries() {
+	dirname "$(find "$scratch/root" -name libsidecar.so)"
+}
+
+# build NAME COMPILER FLAGS…: flags come from the package alone.
+build_program() {
+	local output=$1
+	shift
+	# shellcheck disable=SC2046
+	"$@" -Wall -Wextra -Wpedantic -Werror $(package --cflags) \
+		-o "$scratch/$output" $(package --libs)
+}
+
+run() {
+	LD_LIBRARY_PATH=$(libraries) "$scratch/$1"
+}
+
+all_headers() {
+	local path installed
+
+	for path in "$source"/include/sidecar/*.h; do
+		installed=$(find "$scratch/root" -path "*/include/sidecar/${path##*/}")
+		cmp "$path" "$installed" || return 1
+	done
+}
+
+versions() {
+	local want
+	want=$(meson introspect "$build" --projectinfo | sed 's/.*"version": "\([^"]*\)".*/\1/')
+	[ "$(package --modversion)" = "$want" ] || { package --modversion; return 1; }
+}
+
+links() {
+	local dir
+	dir=$(libraries)
+	[ -L "$dir/libsidecar.so" ] && [ -e "$dir/libsidecar.so.0" ] || { ls -l "$dir"; return 1; }
+}
+
+example_tree() {
+	local pc
+	pc=$(find "$scratch/root" -name sidecar.pc)
+	PKG_CONFIG_SYSROOT_DIR=$scratch/root PKG_CONFIG_PATH=${pc%/*} \
+		meson setup "$scratch/examples" "$source/examples" &&
+		ninja -C "$scratch/examples"
+}
+
+verdict "installs" install_tree
+verdict "all headers are installed" all_headers
+verdict "pkg-config knows the version" versions
+verdict "soname links" links
+verdict "a C11 consumer builds" build_program c cc -std=c11 "$source/tests/abi/consumer.c"
+verdict "the C11 consumer runs" run c
+verdict "a C++17 consumer builds" build_program cxx c++ -std=c++17 -x c++ \
+	"$source/tests/abi/consumer.c" -x none
+verdict "the C++17 consumer runs" run cxx
+verdict "the examples build" example_tree
+echo "1..$count"

@@ -1,0 +1,949 @@
+// SPDX-License-Identifier: MIT
+#include "fake.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <liburing.h>
+
+#define MAX_FILES 64
+#define MAX_PARTITIONS 32
+#define MAX_RANGES 64
+#define MAX_ONLINE 16
+
+/* Handles of different kinds do not overlap, so that a mix-up is noticed. */
+#define FILE_BASE 1000
+#define PARTITION_BASE 2000
+#define ONLINE_BASE 3000
+
+#define TIMEOUT_S 5
+
+enum cpu_state { AVAIL, SYNC, ASYNC, ASYNC_STOPPED, REMOVED };
+
+struct fake_cpu {
+	struct host_cpu host;
+	enum cpu_state state;
+	int owner; /* handle, or 0 */
+	int user;  /* handle of the file that started what runs or is complete */
+};
+
+struct fake_node {
+	struct fake *fake;
+	struct sidecar_control_page *control;
+	uint8_t *shmem;
+	uint32_t base_cpu, cpu_count;
+	struct fake_cpu *cpus;
+};
+
+struct fake_file {
+	bool open;
+	uint32_t node;
+	int completions; /* eventfd, a semaphore: one for each that can be read */
+	int partition;
+	bool claimed;
+};
+
+struct fake_range {
+	int partition;
+	uint64_t gpa, length;
+};
+
+struct fake_fault {
+	int error;
+	unsigned int times, skip, calls;
+};
+
+struct fake_online {
+	bool open;
+	bool busy; /* a thread of online_prepare works on it */
+	uint32_t cpu;
+	pthread_t thread;
+};
+
+struct fake {
+	pthread_mutex_t lock; /* of everything below, CPU threads included */
+	pthread_cond_t idle;  /* some CPU has become IDLE, or REMOVED */
+	uint64_t capabilities;
+	uint32_t shmem_lie;
+	uint64_t claims;
+	uint32_t node_count;
+	struct fake_node *nodes;
+	uint32_t fabricated; /* CPU + 1 */
+	struct fake_file files[MAX_FILES];
+	bool partitions[MAX_PARTITIONS];
+	struct fake_range ranges[MAX_RANGES];
+	struct fake_online online[MAX_ONLINE];
+	struct fake_fault faults[FAKE_OPERATIONS];
+};
+
+static void must(bool condition, const char *text)
+{
+	if (condition)
+		return;
+	fprintf(stderr, "fake driver: %s\n", text);
+	abort();
+}
+
+/* ---- faults ---------------------------------------------------------------------------------- */
+
+void fake_fail(struct fake *fake, enum fake_operation operation, int error, unsigned int times,
+	       unsigned int skip)
+{
+	struct fake_fault *fault = &fake->faults[operation];
+
+	pthread_mutex_lock(&fake->lock);
+	fault->error = error;
+	fault->times = times;
+	fault->skip = skip;
+	pthread_mutex_unlock(&fake->lock);
+}
+
+unsigned int fake_calls(struct fake *fake, enum fake_operation operation)
+{
+	return __atomic_load_n(&fake->faults[operation].calls, __ATOMIC_RELAXED);
+}
+
+/* Under the lock. The error that a test has asked for, or 0. */
+static int fault(struct fake *fake, enum fake_operation operation)
+{
+	struct fake_fault *fault = &fake->faults[operation];
+
+	__atomic_add_fetch(&fault->calls, 1, __ATOMIC_RELAXED);
+	if (!fault->times)
+		return 0;
+	if (fault->skip) {
+		fault->skip--;
+		return 0;
+	}
+	fault->times--;
+	return -fault->error;
+}
+
+static int locked_fault(struct fake *fake, enum fake_operation operation)
+{
+	int error;
+
+	pthread_mutex_lock(&fake->lock);
+	error = fault(fake, operation);
+	pthread_mutex_unlock(&fake->lock);
+	return error;
+}
+
+void fake_lie_about_shmem(struct fake *fake, uint32_t per_cpu_shmem)
+{
+	fake->shmem_lie = per_cpu_shmem;
+}
+
+/* ---- CPUs ------------------------------------------------------------------------------------ */
+
+/* Written under the lock; STOP reads it without. */
+static void set_state(struct fake_cpu *cpu, enum cpu_state state)
+{
+	__atomic_store_n(&cpu->state, state, __ATOMIC_SEQ_CST);
+}
+
+static uint8_t *status_byte(struct fake_node *node, uint32_t n)
+{
+	return &node->control->cpu_status[n];
+}
+
+static uint8_t status_of(struct fake_node *node, uint32_t n)
+{
+	return __atomic_load_n(status_byte(node, n), __ATOMIC_ACQUIRE);
+}
+
+static bool change_status(struct fake_node *node, uint32_t n, uint8_t from, uint8_t to)
+{
+	if (!__atomic_compare_exchange_n(status_byte(node, n), &from, to, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_SEQ_CST))
+		return false;
+	host_cpu_interrupt(&node->cpus[n].host);
+	return true;
+}
+
+static struct fake_file *file_of(struct fake *fake, int handle)
+{
+	int index = handle - FILE_BASE;
+
+	must(index >= 0 && index < MAX_FILES && fake->files[index].open, "not an open file");
+	return &fake->files[index];
+}
+
+/* A completion can be read: by its file, or by any file of the node when there are no owners. */
+static void announce(struct fake *fake, uint32_t node, int user)
+{
+	bool owned = fake->capabilities & SIDECAR_CAP_OWNERSHIP;
+
+	for (int i = 0; i < MAX_FILES; i++)
+		if (fake->files[i].open && fake->files[i].node == node &&
+		    (!owned || i + FILE_BASE == user))
+			eventfd_write(fake->files[i].completions, 1);
+}
+
+/* Under the lock. What became IDLE since the last look. */
+static void scan(struct fake *fake, uint32_t index)
+{
+	struct fake_node *node = &fake->nodes[index];
+
+	__atomic_exchange_n(&node->control->needs_attention, 0, __ATOMIC_SEQ_CST);
+	for (uint32_t n = 1; n < node->cpu_count; n++) {
+		if (node->cpus[n].state != ASYNC || status_of(node, n) != SIDECAR_STATUS_IDLE)
+			continue;
+		set_state(&node->cpus[n], ASYNC_STOPPED);
+		announce(fake, index, node->cpus[n].user);
+	}
+	pthread_cond_broadcast(&fake->idle);
+}
+
+/* On the CPU's thread: the response interrupt. */
+static void on_interrupt(void *context, uint32_t apic_id, uint8_t vector)
+{
+	struct fake_node *node = context;
+
+	must(apic_id == node->base_cpu && vector == 0xf1, "interrupt to somewhere else");
+	pthread_mutex_lock(&node->fake->lock);
+	scan(node->fake, (uint32_t)(node - node->fake->nodes));
+	pthread_mutex_unlock(&node->fake->lock);
+}
+
+/* Under the lock. Until the status is wanted; false when it takes too long. */
+static bool wait_for_status(struct fake *fake, struct fake_node *node, uint32_t n, uint8_t wanted)
+{
+	struct timespec limit;
+	int error = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &limit);
+	limit.tv_sec += TIMEOUT_S;
+	while (status_of(node, n) != wanted && !error)
+		error = pthread_cond_timedwait(&fake->idle, &fake->lock, &limit);
+	return status_of(node, n) == wanted;
+}
+
+static struct fake_node *node_of(struct fake *fake, uint32_t cpu, uint32_t *n)
+{
+	for (uint32_t i = 0; i < fake->node_count; i++) {
+		struct fake_node *node = &fake->nodes[i];
+
+		if (cpu < node->base_cpu || cpu - node->base_cpu >= node->cpu_count)
+			continue;
+		*n = cpu - node->base_cpu;
+		return node;
+	}
+	return NULL;
+}
+
+struct host_cpu *fake_host(struct fake *fake, uint32_t cpu)
+{
+	uint32_t n;
+	struct fake_node *node = node_of(fake, cpu, &n);
+
+	must(node && n, "not a sidecar CPU");
+	return &node->cpus[n].host;
+}
+
+struct sidecar_command_page *fake_page(struct fake *fake, uint32_t cpu)
+{
+	return fake_host(fake, cpu)->cpu.command;
+}
+
+/* ---- life of the machine --------------------------------------------------------------------- */
+
+static enum host_exit io_guest(struct host_guest *guest, struct cpu *cpu, struct hv_message *message)
+{
+	(void)cpu;
+	message->header.type = HV_MESSAGE_IO_PORT_INTERCEPT;
+	message->header.length = sizeof(struct hv_io_message);
+	message->header.id = guest->entries;
+	return HOST_INTERCEPT;
+}
+
+static struct host_guest default_guest = {.enter = io_guest};
+
+static void start_cpu(struct fake_node *node, uint32_t n)
+{
+	struct fake_cpu *cpu = &node->cpus[n];
+	uint8_t *pages = node->shmem + n * SIDECAR_PER_CPU_SHMEM;
+
+	cpu->host.guest = malloc(sizeof(*cpu->host.guest));
+	must(cpu->host.guest != NULL, "no memory");
+	*cpu->host.guest = default_guest;
+	cpu->host.interrupt = on_interrupt;
+	cpu->host.context = node;
+	*status_byte(node, n) = SIDECAR_STATUS_RUN;
+	must(host_cpu_start(&cpu->host, node->base_cpu + n, n, node->control, (void *)pages,
+			    (void *)(pages + SIDECAR_PAGE_SIZE)) == 0, "no thread");
+	while (status_of(node, n) != SIDECAR_STATUS_IDLE)
+		sched_yield();
+}
+
+static void start_node(struct fake *fake, uint32_t index, const struct fake_layout *layout)
+{
+	struct fake_node *node = &fake->nodes[index];
+	size_t size = (size_t)layout->cpu_count * SIDECAR_PER_CPU_SHMEM;
+
+	node->fake = fake;
+	node->base_cpu = layout->base_cpu;
+	node->cpu_count = layout->cpu_count;
+	node->control = aligned_alloc(SIDECAR_PAGE_SIZE, SIDECAR_PAGE_SIZE);
+	node->shmem = aligned_alloc(SIDECAR_PAGE_SIZE, size);
+	node->cpus = calloc(layout->cpu_count, sizeof(*node->cpus));
+	must(node->control && node->shmem && node->cpus, "no memory");
+	memset(node->control, 0, SIDECAR_PAGE_SIZE);
+	memset(node->shmem, 0, size);
+	node->control->index = index;
+	node->control->base_cpu = layout->base_cpu;
+	node->control->cpu_count = layout->cpu_count;
+	node->control->request_vector = SIDECAR_REQUEST_VECTOR;
+	node->control->response_cpu = layout->base_cpu;
+	node->control->response_vector = 0xf1;
+	for (uint32_t n = 1; n < layout->cpu_count; n++)
+		start_cpu(node, n);
+}
+
+struct fake *fake_create(const struct fake_layout *layout, uint32_t count, uint64_t capabilities)
+{
+	struct fake *fake = calloc(1, sizeof(*fake));
+	pthread_condattr_t attributes;
+
+	must(fake != NULL, "no memory");
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&fake->idle, &attributes);
+	pthread_mutex_init(&fake->lock, NULL);
+	fake->capabilities = capabilities;
+	fake->node_count = count;
+	fake->nodes = calloc(count + 1, sizeof(*fake->nodes));
+	must(fake->nodes != NULL, "no memory");
+	for (uint32_t i = 0; i < count; i++)
+		start_node(fake, i, &layout[i]);
+	return fake;
+}
+
+void fake_remove(struct fake *fake, uint32_t cpu)
+{
+	uint32_t n;
+	struct fake_node *node = node_of(fake, cpu, &n);
+
+	pthread_mutex_lock(&fake->lock);
+	must(change_status(node, n, SIDECAR_STATUS_IDLE, SIDECAR_STATUS_REMOVE), "CPU not idle");
+	must(wait_for_status(fake, node, n, SIDECAR_STATUS_REMOVED), "CPU not removed");
+	set_state(&node->cpus[n], REMOVED);
+	pthread_mutex_unlock(&fake->lock);
+}
+
+void fake_destroy(struct fake *fake)
+{
+	if (!fake)
+		return;
+	for (uint32_t i = 0; i < fake->node_count; i++) {
+		struct fake_node *node = &fake->nodes[i];
+
+		for (uint32_t n = 1; n < node->cpu_count; n++) {
+			host_cpu_end(&node->cpus[n].host);
+			free(node->cpus[n].host.guest);
+		}
+		free(node->control);
+		free(node->shmem);
+		free(node->cpus);
+	}
+	free(fake->nodes);
+	pthread_cond_destroy(&fake->idle);
+	pthread_mutex_destroy(&fake->lock);
+	free(fake);
+}
+
+/* ---- node files ------------------------------------------------------------------------------ */
+
+static int node_open(void *context, uint32_t index)
+{
+	struct fake *fake = context;
+	int handle = -EMFILE, error;
+
+	pthread_mutex_lock(&fake->lock);
+	error = fault(fake, FAKE_NODE_OPEN);
+	if (!error && index >= fake->node_count)
+		error = -ENOENT;
+	for (int i = 0; !error && handle < 0 && i < MAX_FILES; i++) {
+		if (fake->files[i].open)
+			continue;
+		fake->files[i] = (struct fake_file){
+			.open = true,
+			.node = index,
+			.completions = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE),
+		};
+		must(fake->files[i].completions >= 0, "no eventfd");
+		handle = i + FILE_BASE;
+	}
+	pthread_mutex_unlock(&fake->lock);
+	return error ? error : handle;
+}
+
+/* Under the lock. A VP whose owner goes is stopped, and nobody's. */
+static void release_cpu(struct fake *fake, struct fake_node *node, uint32_t n)
+{
+	struct fake_cpu *cpu = &node->cpus[n];
+
+	if (cpu->state == ASYNC || cpu->state == SYNC) {
+		change_status(node, n, SIDECAR_STATUS_RUN, SIDECAR_STATUS_STOP);
+		/* A dead CPU stays as it is; the machine's end takes it. */
+		if (!wait_for_status(fake, node, n, SIDECAR_STATUS_IDLE))
+			return;
+	}
+	cpu->owner = 0;
+	cpu->user = 0;
+	if (cpu->state != REMOVED)
+		set_state(cpu, AVAIL);
+}
+
+static void node_close(void *context, int handle)
+{
+	struct fake *fake = context;
+	struct fake_file *file;
+	struct fake_node *node;
+
+	pthread_mutex_lock(&fake->lock);
+	file = file_of(fake, handle);
+	node = &fake->nodes[file->node];
+	for (uint32_t n = 1; n < node->cpu_count; n++)
+		if (node->cpus[n].owner == handle)
+			release_cpu(fake, node, n);
+	close(file->completions);
+	file->open = false;
+	pthread_mutex_unlock(&fake->lock);
+}
+
+static int node_info(void *context, int handle, struct sidecar_node_ioctl_info *info)
+{
+	struct fake *fake = context;
+	struct fake_node *node;
+	int error;
+
+	pthread_mutex_lock(&fake->lock);
+	error = fault(fake, FAKE_NODE_INFO);
+	node = &fake->nodes[file_of(fake, handle)->node];
+	info->base_cpu = node->base_cpu;
+	info->cpu_count = node->cpu_count;
+	info->per_cpu_shmem = fake->shmem_lie ? fake->shmem_lie : SIDECAR_PER_CPU_SHMEM;
+	pthread_mutex_unlock(&fake->lock);
+	return error;
+}
+
+static int node_caps(void *context, int handle, struct sidecar_ioctl_caps *caps)
+{
+	struct fake *fake = context;
+	int error = locked_fault(fake, FAKE_NODE_CAPS);
+
+	(void)handle;
+	if (error || !fake->capabilities)
+		return error ? error : -ENOTTY;
+	caps->backend = SIDECAR_BACKEND_SVM;
+	caps->capabilities = fake->capabilities;
+	caps->node_count = fake->node_count;
+	caps->timeout_ms = TIMEOUT_S * 1000;
+	return 0;
+}
+
+static int cpu_info(void *context, int handle, struct sidecar_ioctl_cpu *info)
+{
+	struct fake *fake = context;
+	struct fake_node *node;
+	struct fake_cpu *cpu;
+	uint32_t n;
+	int error;
+
+	pthread_mutex_lock(&fake->lock);
+	error = fault(fake, FAKE_CPU_INFO);
+	node = node_of(fake, info->cpu, &n);
+	if (!error && !fake->capabilities)
+		error = -ENOTTY;
+	if (!error && (!node || node != &fake->nodes[file_of(fake, handle)->node]))
+		error = -EINVAL;
+	if (!error) {
+		cpu = &node->cpus[n];
+		info->state = n == 0 || cpu->state == REMOVED ? SIDECAR_CPU_STATE_REMOVED :
+			      cpu->state == AVAIL		    ? SIDECAR_CPU_STATE_IDLE :
+								      SIDECAR_CPU_STATE_BUSY;
+		info->owned = !cpu->owner ? 0 : cpu->owner == handle ? 1 : 2;
+		info->entries = __atomic_load_n(&cpu->host.state.entries, __ATOMIC_RELAXED);
+		info->exits = __atomic_load_n(&cpu->host.state.exits[SIDECAR_EXIT_IO],
+					      __ATOMIC_RELAXED);
+	}
+	pthread_mutex_unlock(&fake->lock);
+	return error;
+}
+
+static int node_map(void *context, int handle, size_t length, void **memory)
+{
+	struct fake *fake = context;
+	struct fake_node *node;
+	int error;
+
+	pthread_mutex_lock(&fake->lock);
+	error = fault(fake, FAKE_NODE_MAP);
+	node = &fake->nodes[file_of(fake, handle)->node];
+	if (!error && length != (size_t)node->cpu_count * SIDECAR_PER_CPU_SHMEM)
+		error = -EINVAL;
+	*memory = node->shmem;
+	pthread_mutex_unlock(&fake->lock);
+	return error;
+}
+
+static void node_unmap(void *context, void *memory, size_t length)
+{
+	(void)context;
+	must(memory && length, "unmaps nothing");
+}
+
+/* ---- operations on a CPU --------------------------------------------------------------------- */
+
+/* Under the lock. May this file drive this CPU? Claims it for the file when it is nobody's. */
+static int claim(struct fake *fake, int handle, uint32_t number, struct fake_node **node,
+		 uint32_t *n)
+{
+	struct fake_cpu *cpu;
+
+	*node = node_of(fake, number, n);
+	if (!*node || *node != &fake->nodes[file_of(fake, handle)->node])
+		return -EINVAL;
+	cpu = &(*node)->cpus[*n];
+	if (*n == 0 || cpu->state == REMOVED)
+		return -ENOENT;
+	if (fake->capabilities & SIDECAR_CAP_OWNERSHIP && cpu->owner && cpu->owner != handle)
+		return -EBUSY;
+	if (cpu->state != AVAIL)
+		return -EBUSY;
+	if (cpu->owner != handle) {
+		__atomic_store_n(&cpu->host.state.owner, ++fake->claims, __ATOMIC_RELEASE);
+		cpu->owner = handle;
+	}
+	cpu->user = handle;
+	file_of(fake, handle)->claimed = true;
+	return 0;
+}
+
+static int start(void *context, int handle, uint32_t number)
+{
+	struct fake *fake = context;
+	struct fake_node *node;
+	uint32_t n;
+	int error;
+
+	pthread_mutex_lock(&fake->lock);
+	error = fault(fake, FAKE_START);
+	if (!error)
+		error = claim(fake, handle, number, &node, &n);
+	if (!error) {
+		set_state(&node->cpus[n], ASYNC);
+		must(change_status(node, n, SIDECAR_STATUS_IDLE, SIDECAR_STATUS_RUN), "not idle");
+	}
+	pthread_mutex_unlock(&fake->lock);
+	return error;
+}
+
+static int run(void *context, int handle, uint32_t number)
+{
+	struct fake *fake = context;
+	struct fake_node *node;
+	uint32_t n;
+	int error;
+
+	pthread_mutex_lock(&fake->lock);
+	error = fault(fake, FAKE_RUN);
+	if (!error)
+		error = claim(fake, handle, number, &node, &n);
+	if (!error) {
+		set_state(&node->cpus[n], SYNC);
+		must(change_status(node, n, SIDECAR_STATUS_IDLE, SIDECAR_STATUS_RUN), "not idle");
+		if (wait_for_status(fake, node, n, SIDECAR_STATUS_IDLE))
+			set_state(&node->cpus[n], AVAIL);
+		else
+			error = -ETIMEDOUT;
+	}
+	pthread_mutex_unlock(&fake->lock);
+	return error;
+}
+
+/* STOP must be async-signal-safe and legal while others hold the lock: it takes none. */
+static int stop_without_lock(struct fake *fake, int handle, uint32_t number, bool strict)
+{
+	struct fake_node *node;
+	uint32_t n;
+
+	(void)handle;
+	node = node_of(fake, number, &n);
+	if (!node || n == 0)
+		return -EINVAL;
+	if (strict && __atomic_load_n(&node->cpus[n].state, __ATOMIC_SEQ_CST) != ASYNC)
+		return -EINVAL;
+	change_status(node, n, SIDECAR_STATUS_RUN, SIDECAR_STATUS_STOP);
+	return 0;
+}
+
+/* A fault of these two is set before any thread could look. */
+static int unlocked_fault(struct fake *fake, enum fake_operation operation)
+{
+	struct fake_fault *fault = &fake->faults[operation];
+
+	__atomic_add_fetch(&fault->calls, 1, __ATOMIC_RELAXED);
+	return __atomic_load_n(&fault->times, __ATOMIC_RELAXED) ? -fault->error : 0;
+}
+
+static int stop(void *context, int handle, uint32_t number)
+{
+	struct fake *fake = context;
+	int error = unlocked_fault(fake, FAKE_STOP);
+
+	return error ? error : stop_without_lock(fake, handle, number, true);
+}
+
+static int cancel(void *context, int handle, uint32_t number)
+{
+	struct fake *fake = context;
+	int error = unlocked_fault(fake, FAKE_CANCEL);
+
+	must(fake->capabilities & SIDECAR_CAP_CANCEL, "CANCEL asked of a driver without it");
+	return error ? error : stop_without_lock(fake, handle, number, false);
+}
+
+void fake_fabricate(struct fake *fake, uint32_t cpu)
+{
+	uint32_t n;
+	struct fake_node *node = node_of(fake, cpu, &n);
+
+	pthread_mutex_lock(&fake->lock);
+	fake->fabricated = cpu + 1;
+	announce(fake, (uint32_t)(node - fake->nodes), node->cpus[n].user);
+	pthread_mutex_unlock(&fake->lock);
+}
+
+/* Under the lock. The lowest CPU whose completion this file may take, or 0. */
+static uint32_t pick(struct fake *fake, int handle)
+{
+	bool owned = fake->capabilities & SIDECAR_CAP_OWNERSHIP;
+	struct fake_node *node = &fake->nodes[file_of(fake, handle)->node];
+
+	if (fake->fabricated) {
+		uint32_t cpu = fake->fabricated - 1;
+
+		fake->fabricated = 0;
+		return cpu;
+	}
+	for (uint32_t n = 1; n < node->cpu_count; n++) {
+		if (node->cpus[n].state != ASYNC_STOPPED ||
+		    (owned && node->cpus[n].user != handle))
+			continue;
+		set_state(&node->cpus[n], AVAIL);
+		return node->base_cpu + n;
+	}
+	return 0;
+}
+
+static int read_completion(void *context, int handle, uint32_t *cpu)
+{
+	struct fake *fake = context;
+	uint32_t node;
+	eventfd_t count;
+	int error;
+
+	pthread_mutex_lock(&fake->lock);
+	error = fault(fake, FAKE_READ);
+	if (!error) {
+		*cpu = pick(fake, handle);
+		error = *cpu ? 0 : -EAGAIN;
+	}
+	/* Without owners all files of the node have been told of it. */
+	node = file_of(fake, handle)->node;
+	for (int i = 0; !error && i < MAX_FILES; i++)
+		if (fake->files[i].open && fake->files[i].node == node &&
+		    (i + FILE_BASE == handle || !(fake->capabilities & SIDECAR_CAP_OWNERSHIP)))
+			eventfd_read(fake->files[i].completions, &count);
+	pthread_mutex_unlock(&fake->lock);
+	return error;
+}
+
+static int poll_fd(void *context, int handle)
+{
+	struct fake *fake = context;
+	int error = locked_fault(fake, FAKE_POLL_FD);
+
+	return error ? error : file_of(fake, handle)->completions;
+}
+
+/* ---- partitions ------------------------------------------------------------------------------ */
+
+static int partition_create(void *context, int handle)
+{
+	struct fake *fake = context;
+	int result;
+
+	pthread_mutex_lock(&fake->lock);
+	file_of(fake, handle);
+	result = fault(fake, FAKE_PARTITION_CREATE);
+	for (int i = 0; result == 0; i++) {
+		must(i < MAX_PARTITIONS, "too many partitions");
+		if (fake->partitions[i])
+			continue;
+		fake->partitions[i] = true;
+		result = i + PARTITION_BASE;
+	}
+	pthread_mutex_unlock(&fake->lock);
+	return result;
+}
+
+static void check_partition(struct fake *fake, int partition)
+{
+	int index = partition - PARTITION_BASE;
+
+	must(index >= 0 && index < MAX_PARTITIONS && fake->partitions[index], "not a partition");
+}
+
+static void partition_close(void *context, int partition)
+{
+	struct fake *fake = context;
+
+	pthread_mutex_lock(&fake->lock);
+	check_partition(fake, partition);
+	fake->partitions[partition - PARTITION_BASE] = false;
+	for (int i = 0; i < MAX_RANGES; i++)
+		if (fake->ranges[i].partition == partition)
+			fake->ranges[i] = (struct fake_range){0};
+	pthread_mutex_unlock(&fake->lock);
+}
+
+static int partition_attach(void *context, int handle, int partition)
+{
+	struct fake *fake = context;
+	struct fake_file *file;
+	int error;
+
+	pthread_mutex_lock(&fake->lock);
+	check_partition(fake, partition);
+	file = file_of(fake, handle);
+	error = fault(fake, FAKE_PARTITION_ATTACH);
+	if (!error && file->claimed)
+		error = -EBUSY;
+	if (!error)
+		file->partition = partition;
+	pthread_mutex_unlock(&fake->lock);
+	return error;
+}
+
+static int add_range(struct fake *fake, int partition, const struct sidecar_ioctl_map *map)
+{
+	struct fake_range *room = NULL;
+
+	for (int i = 0; i < MAX_RANGES; i++) {
+		struct fake_range *range = &fake->ranges[i];
+
+		if (!range->partition)
+			room = range;
+		else if (range->partition == partition && map->gpa < range->gpa + range->length &&
+			 range->gpa < map->gpa + map->length)
+			return -EEXIST;
+	}
+	must(room != NULL, "too many ranges");
+	*room = (struct fake_range){partition, map->gpa, map->length};
+	return 0;
+}
+
+static int partition_map(void *context, int partition, const struct sidecar_ioctl_map *map)
+{
+	struct fake *fake = context;
+	int error;
+
+	must(map->size == sizeof(*map), "size of map");
+	pthread_mutex_lock(&fake->lock);
+	check_partition(fake, partition);
+	error = fault(fake, FAKE_PARTITION_MAP);
+	if (!error)
+		error = add_range(fake, partition, map);
+	pthread_mutex_unlock(&fake->lock);
+	return error;
+}
+
+static int partition_unmap(void *context, int partition, const struct sidecar_ioctl_unmap *unmap)
+{
+	struct fake *fake = context;
+	int error;
+
+	must(unmap->size == sizeof(*unmap) && !unmap->flags, "size or flags of unmap");
+	pthread_mutex_lock(&fake->lock);
+	check_partition(fake, partition);
+	error = fault(fake, FAKE_PARTITION_UNMAP);
+	error = error ? error : -ENOENT;
+	for (int i = 0; i < MAX_RANGES && error == -ENOENT; i++) {
+		struct fake_range *range = &fake->ranges[i];
+
+		if (range->partition != partition || range->gpa != unmap->gpa ||
+		    range->length != unmap->length)
+			continue;
+		*range = (struct fake_range){0};
+		error = 0;
+	}
+	pthread_mutex_unlock(&fake->lock);
+	return error;
+}
+
+/* ---- conversion ------------------------------------------------------------------------------ */
+
+static int online_open(void *context, uint32_t cpu)
+{
+	struct fake *fake = context;
+	int result;
+
+	pthread_mutex_lock(&fake->lock);
+	result = fault(fake, FAKE_ONLINE_OPEN);
+	for (int i = 0; result == 0; i++) {
+		must(i < MAX_ONLINE, "too many online files");
+		if (fake->online[i].open)
+			continue;
+		fake->online[i] = (struct fake_online){.open = true, .cpu = cpu};
+		result = i + ONLINE_BASE;
+	}
+	pthread_mutex_unlock(&fake->lock);
+	return result;
+}
+
+static struct fake_online *online_of(struct fake *fake, int handle)
+{
+	int index = handle - ONLINE_BASE;
+
+	must(index >= 0 && index < MAX_ONLINE && fake->online[index].open, "not an online file");
+	return &fake->online[index];
+}
+
+static void online_close(void *context, int handle)
+{
+	struct fake *fake = context;
+	struct fake_online *online = online_of(fake, handle);
+
+	if (online->busy)
+		pthread_join(online->thread, NULL);
+	pthread_mutex_lock(&fake->lock);
+	online->open = false;
+	pthread_mutex_unlock(&fake->lock);
+}
+
+/* What the hotplug callback does: a CPU in use stays where it is. */
+static int online_write(void *context, int handle)
+{
+	struct fake *fake = context;
+	uint32_t n, number = online_of(fake, handle)->cpu;
+	struct fake_node *node = node_of(fake, number, &n);
+	int error;
+
+	pthread_mutex_lock(&fake->lock);
+	error = fault(fake, FAKE_ONLINE_WRITE);
+	if (!error && node && n && node->cpus[n].state != REMOVED) {
+		if (node->cpus[n].state != AVAIL)
+			error = -EBUSY;
+		else if (!change_status(node, n, SIDECAR_STATUS_IDLE, SIDECAR_STATUS_REMOVE) ||
+			 !wait_for_status(fake, node, n, SIDECAR_STATUS_REMOVED))
+			error = -ETIMEDOUT;
+		else
+			set_state(&node->cpus[n], REMOVED);
+	}
+	pthread_mutex_unlock(&fake->lock);
+	return error;
+}
+
+struct online_job {
+	struct fake *fake;
+	int handle;
+	int ring_fd;
+	uint64_t user_data;
+};
+
+static void *online_thread(void *argument)
+{
+	struct online_job job = *(struct online_job *)argument;
+	int error = online_write(job.fake, job.handle);
+	struct io_uring_sqe *sqe;
+	struct io_uring_cqe *cqe;
+	struct io_uring ring;
+
+	free(argument);
+	must(io_uring_queue_init(2, &ring, 0) == 0, "no ring");
+	sqe = io_uring_get_sqe(&ring);
+	io_uring_prep_msg_ring(sqe, job.ring_fd, (unsigned int)(error ? error : 1), job.user_data, 0);
+	must(io_uring_submit_and_wait(&ring, 1) == 1, "no message");
+	must(io_uring_peek_cqe(&ring, &cqe) == 0 && cqe->res >= 0, "message refused");
+	io_uring_cqe_seen(&ring, cqe);
+	io_uring_queue_exit(&ring);
+	return NULL;
+}
+
+static int online_prepare(void *context, int handle, struct io_uring *ring, uint64_t user_data)
+{
+	struct fake *fake = context;
+	struct fake_online *online = online_of(fake, handle);
+	struct online_job *job = malloc(sizeof(*job));
+
+	must(job != NULL, "no memory");
+	if (online->busy)
+		pthread_join(online->thread, NULL);
+	*job = (struct online_job){fake, handle, ring->ring_fd, user_data};
+	online->busy = true;
+	must(pthread_create(&online->thread, NULL, online_thread, job) == 0, "no thread");
+	return 0;
+}
+
+/* ---- counts ---------------------------------------------------------------------------------- */
+
+unsigned int fake_open_files(struct fake *fake)
+{
+	unsigned int count = 0;
+
+	for (int i = 0; i < MAX_FILES; i++)
+		count += fake->files[i].open;
+	return count;
+}
+
+unsigned int fake_open_partitions(struct fake *fake)
+{
+	unsigned int count = 0;
+
+	for (int i = 0; i < MAX_PARTITIONS; i++)
+		count += fake->partitions[i];
+	return count;
+}
+
+unsigned int fake_mapped_ranges(struct fake *fake)
+{
+	unsigned int count = 0;
+
+	for (int i = 0; i < MAX_RANGES; i++)
+		count += fake->ranges[i].partition != 0;
+	return count;
+}
+
+const struct sidecar_driver fake_driver = {
+	.node_open = node_open,
+	.node_close = node_close,
+	.node_info = node_info,
+	.node_caps = node_caps,
+	.cpu_info = cpu_info,
+	.node_map = node_map,
+	.node_unmap = node_unmap,
+	.start = start,
+	.stop = stop,
+	.run = run,
+	.cancel = cancel,
+	.read_completion = read_completion,
+	.poll_fd = poll_fd,
+	.partition_create = partition_create,
+	.partition_close = partition_close,
+	.partition_attach = partition_attach,
+	.partition_map = partition_map,
+	.partition_unmap = partition_unmap,
+	.online_open = online_open,
+	.online_close = online_close,
+	.online_write = online_write,
+	.online_prepare = online_prepare,
+};

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: MIT
+# The VM is what every other test takes for granted: four CPUs, one of them Linux's, and AMD-V.
+. ./lib/tap.sh
+
+cpus=/sys/devices/system/cpu
+is "one CPU is online" "$(cat $cpus/online)" 0
+is "four CPUs are present" "$(cat $cpus/present)" 0-3
+check "the CPU has SVM" grep -qw svm /proc/cpuinfo
+check "the CPU has nested paging" grep -qw npt /proc/cpuinfo
+check "debugfs is there" test -d /sys/kernel/debug/bdi
+is "Linux is the stock Debian kernel" "$(uname -v | grep -c Debian)" 1
+done_testing
