@@ -4,8 +4,10 @@
 #include <linux/io.h>
 #include <linux/mm.h>
 
-#include "driver.h"
+#include <sidecar/ioctl.h>
+
 #include "nested.h"
+#include "shm.h"
 
 #define LEVELS 4
 #define ENTRIES 512ul

@@ -186,7 +186,10 @@ static bool overlaps(struct scdrv_partition *partition, u64 gpa, u64 length)
 
 static bool range_less(struct rb_node *a, const struct rb_node *b)
 {
-	return rb_entry(a, struct guest_range, node)->gpa < rb_entry(b, struct guest_range, node)->gpa;
+	const struct guest_range *left = rb_entry(a, struct guest_range, node);
+	const struct guest_range *right = rb_entry(b, struct guest_range, node);
+
+	return left->gpa < right->gpa;
 }
 
 /* True when [gpa, gpa + length) is exactly some whole ranges, side by side. */

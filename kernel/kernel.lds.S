@@ -75,5 +75,5 @@ SECTIONS {
 
 ASSERT(trampoline_end - trampoline <= SIDECAR_TRAMPOLINE_DATA, "the trampoline reaches into its data")
 ASSERT(image_end <= SIDECAR_IMAGE_MAX_SIZE, "the image and its BSS exceed 2 MiB")
-ASSERT(SIZEOF(.data) == 0, "an image that is entered twice cannot have initialised variables")
+ASSERT(SIZEOF(.data) == 0, "initialised variables: the image can be entered twice")
 ASSERT(SIZEOF(.got) <= 24, "something is reached through the GOT")

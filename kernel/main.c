@@ -62,11 +62,12 @@ static bool open_output(uint64_t output)
 static bool copy_params(uint64_t params)
 {
 	if (params % SIDECAR_PAGE_SIZE) {
-		error_format(&boot.output->error, "parameters at 0x%lx are not page aligned", params);
+		error_format(&boot.output->error, "parameters at 0x%lx are not page aligned",
+			     params);
 		return false;
 	}
-	boot.params = *(struct sidecar_boot_params *)window_open(NULL, WINDOW_PAGE, phys(params),
-								 false);
+	boot.params =
+		*(struct sidecar_boot_params *)window_open(NULL, WINDOW_PAGE, phys(params), false);
 	window_close(NULL, WINDOW_PAGE);
 	return true;
 }
@@ -125,6 +126,8 @@ static void forget(struct cpu *cpu)
 	__builtin_memset(cpu->register_page, 0, sizeof(*cpu->register_page));
 	__builtin_memset(cpu->backend_memory, 0, BACKEND_PRIVATE_PAGES * SIDECAR_PAGE_SIZE);
 	__builtin_memset(&cpu->backend, 0, sizeof(cpu->backend));
+	for (unsigned int slot = 0; slot < WINDOW_COUNT; slot++)
+		window_close(cpu, slot);
 }
 
 /* Neither needs_attention nor an interrupt: whoever starts CPUs watches their status bytes. */

@@ -7,19 +7,47 @@
 #include "main.h"
 #include "shm.h"
 
+static _Noreturn void stop(struct cpu *cpu)
+{
+	/* Pairs with the driver's acquire: the record of the fault is complete. */
+	if (cpu->state)
+		shm_write_release(&cpu->state->cpu_state, SIDECAR_CPU_FAULTED);
+	spin_forever();
+}
+
+void panic_begin(struct cpu *cpu)
+{
+	if (arch_begin_dying(cpu))
+		stop(cpu);
+}
+
+static _Noreturn void end_list(struct cpu *cpu, const char *format, va_list arguments)
+{
+	if (!cpu->state) /* the boot CPU */
+		boot_fail(format, arguments);
+	log_line_list(cpu, format, arguments);
+	stop(cpu);
+}
+
+_Noreturn void panic_end(struct cpu *cpu, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	end_list(cpu, format, arguments);
+}
+
 _Noreturn void panic(struct cpu *cpu, const char *format, ...)
 {
 	va_list arguments;
 
-	/* A CPU that fails to say why it fails spins at once. */
-	if (arch_begin_dying(cpu))
-		spin_forever();
+	panic_begin(cpu);
+	if (cpu->state)
+		cpu->state->fault = (struct sidecar_fault){
+			.vector = PANIC_VECTOR,
+			.rip = (uint64_t)__builtin_return_address(0),
+			.rsp = (uint64_t)__builtin_frame_address(0),
+		};
 	va_start(arguments, format);
-	if (!cpu->state) /* the boot CPU */
-		boot_fail(format, arguments);
-	log_line_list(cpu, format, arguments);
-	va_end(arguments);
-	/* Pairs with the driver's acquire: the record of the fault is complete. */
-	shm_write_release(&cpu->state->cpu_state, SIDECAR_CPU_FAULTED);
-	spin_forever();
+	end_list(cpu, format, arguments);
 }

@@ -49,8 +49,8 @@ static bool check_memory(const struct sidecar_node_params *node, uint32_t n, uin
 		return false;
 	}
 	if (overlap(base, required, image, SIDECAR_IMAGE_MAX_SIZE)) {
-		error_format(error, "node %u: memory at 0x%lx overlaps the kernel at 0x%lx", n, base,
-			     image);
+		error_format(error, "node %u: memory at 0x%lx overlaps the kernel at 0x%lx", n,
+			     base, image);
 		return false;
 	}
 	return true;
@@ -69,8 +69,8 @@ static bool check_overlap(const struct sidecar_node_params *nodes, uint32_t n, e
 			return false;
 		}
 		if (overlap(a->memory_base, a->memory_size, b->memory_base, b->memory_size)) {
-			error_format(error, "nodes %u and %u: memory at 0x%lx and 0x%lx overlaps", i,
-				     n, b->memory_base, a->memory_base);
+			error_format(error, "nodes %u and %u: memory at 0x%lx and 0x%lx overlaps",
+				     i, n, b->memory_base, a->memory_base);
 			return false;
 		}
 	}

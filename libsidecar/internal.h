@@ -77,6 +77,7 @@ enum vp_state {
 	VP_RUNNING,    /* the CPU has RUN_VP */
 	VP_CONVERTING, /* waits for its turn, or Linux takes the CPU */
 	VP_FINISHED,   /* the completion was read */
+	VP_LOST,       /* the driver says instead that the CPU has failed */
 	VP_FAILED,     /* the CPU does not answer; for good */
 	VP_GONE	       /* converted; for good */
 };
@@ -142,11 +143,6 @@ struct sidecar_vp {
 	struct hv_message message;
 };
 
-struct vp_list {
-	struct sidecar_vp *head;
-	struct sidecar_vp *tail;
-};
-
 /* ---- error.c ---- */
 
 int error_vset(struct sidecar_error *error, uint32_t kind, int code, const char *format,
@@ -183,6 +179,17 @@ static inline bool node_has(const struct sidecar_vp *vp, uint64_t capability)
 }
 
 int vp_state(const struct sidecar_vp *vp);
+/* In flight no longer, by the driver's word: request_finish() is next. */
+static inline bool is_finished(int state)
+{
+	return state == VP_FINISHED || state == VP_LOST;
+}
+
+static inline bool is_in_flight(int state)
+{
+	return state == VP_STARTED || state == VP_RUNNING;
+}
+
 void vp_set_state(struct sidecar_vp *vp, int state);
 bool vp_change_state(struct sidecar_vp *vp, int from, int to);
 struct sidecar_queue *vp_waiter(const struct sidecar_vp *vp);

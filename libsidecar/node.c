@@ -227,42 +227,83 @@ void node_file_clear_slot(struct node_file *file, uint32_t cpu)
 	pthread_mutex_unlock(&file->lock);
 }
 
-/*
- * Under the file's lock. A completion of a VP that has nothing in flight is not ours to judge: the
- * original driver makes some up, and one may come after its VP counts as failed.
- */
-static void route(struct node_file *file, struct sidecar_queue *queue, const struct sidecar_vp *self,
-		  uint32_t cpu)
+/* Under the file's lock. False: there was nothing in flight. */
+static bool finish(struct sidecar_queue *queue, const struct sidecar_vp *self,
+		   struct sidecar_vp *vp, int state)
 {
-	uint32_t slot = cpu - file->node->info.base_cpu;
-	struct sidecar_vp *vp;
-
-	if (slot >= file->node->info.cpu_count)
-		return;
-	vp = file->slots[slot];
-	if (!vp)
-		return;
-	if (!vp_change_state(vp, VP_RUNNING, VP_FINISHED) &&
-	    !vp_change_state(vp, VP_STARTED, VP_FINISHED))
-		return;
+	if (!vp_change_state(vp, VP_RUNNING, state) && !vp_change_state(vp, VP_STARTED, state))
+		return false;
 	if (queue && vp_waiter(vp) == queue)
 		queue_ready(queue, vp);
 	else if (vp != self)
 		vp_wake(vp);
+	return true;
 }
 
-int node_file_drain(struct node_file *file, struct sidecar_queue *queue, struct sidecar_vp *vp)
+/*
+ * Under the file's lock. A completion of a VP that has nothing in flight is not ours to judge: the
+ * original driver makes some up, and one may come after its VP counts as failed.
+ */
+static void route(struct node_file *file, struct sidecar_queue *queue,
+		  const struct sidecar_vp *self, uint32_t cpu)
+{
+	uint32_t slot = cpu - file->node->info.base_cpu;
+
+	if (slot < file->node->info.cpu_count && file->slots[slot])
+		finish(queue, self, file->slots[slot], VP_FINISHED);
+}
+
+static bool has_failed(const struct node_file *file, uint32_t cpu)
+{
+	struct sidecar *client = file->client;
+	struct sidecar_ioctl_cpu answer = { .size = sizeof(answer), .cpu = cpu };
+
+	return !client->driver->cpu_info(client->context, file->handle, &answer) &&
+	       answer.state == SIDECAR_CPU_STATE_FAILED;
+}
+
+/*
+ * Under the file's lock. read() has answered ETIMEDOUT: some CPU will not complete any more, and
+ * its number is not said. Fails when none of ours is found.
+ */
+static int route_failed(struct node_file *file, struct sidecar_queue *queue,
+			const struct sidecar_vp *self)
+{
+	struct sidecar_vp *vp;
+	bool found = false;
+	uint32_t i;
+
+	for (i = 0; i < file->node->info.cpu_count; i++) {
+		vp = file->slots[i];
+		if (vp && is_in_flight(vp_state(vp)) && has_failed(file, vp->cpu))
+			found |= finish(queue, self, vp, VP_LOST);
+	}
+	return found ? 0 : -ETIMEDOUT;
+}
+
+static int read_one(struct node_file *file, struct sidecar_queue *queue,
+		    const struct sidecar_vp *self)
 {
 	struct sidecar *client = file->client;
 	uint32_t cpu;
 	int error;
 
+	error = client->driver->read_completion(client->context, file->handle, &cpu);
+	if (error == -ETIMEDOUT)
+		return route_failed(file, queue, self);
+	if (!error)
+		route(file, queue, self, cpu);
+	return error;
+}
+
+int node_file_drain(struct node_file *file, struct sidecar_queue *queue, struct sidecar_vp *vp)
+{
+	int error;
+
 	pthread_mutex_lock(&file->lock);
-	do {
-		error = client->driver->read_completion(client->context, file->handle, &cpu);
-		if (!error)
-			route(file, queue, vp, cpu);
-	} while (!error && !(vp && vp_state(vp) == VP_FINISHED));
+	do
+		error = read_one(file, queue, vp);
+	while (!error && !(vp && is_finished(vp_state(vp))));
 	pthread_mutex_unlock(&file->lock);
 	return error == -EAGAIN ? 0 : error;
 }

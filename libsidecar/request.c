@@ -10,6 +10,10 @@
 #include "internal.h"
 #include "shm.h"
 
+/* How long START is tried again on a driver without owners. */
+#define BUSY_PAUSE_NS 50000
+#define MAX_BUSY_STARTS 100u
+
 uint64_t now_ns(void)
 {
 	struct timespec now;
@@ -199,19 +203,32 @@ static int flight_state(const struct sidecar_vp *vp)
 	return vp->request.operation == SIDECAR_OPERATION_RUN ? VP_RUNNING : VP_STARTED;
 }
 
-static int start(struct sidecar_vp *vp)
+static int start_once(struct sidecar_vp *vp)
 {
 	struct sidecar *client = vp->client;
-	int error;
 
-	error = client->driver->start(client->context, vp->file->handle, vp->cpu);
-	if (error != -EBUSY || node_has(vp, SIDECAR_CAP_OWNERSHIP))
-		return error;
-	/* The original is busy as long as a completion is unread, made up or not. */
-	vp_set_state(vp, VP_BUSY);
-	node_file_drain(vp->file, vp_waiter(vp), NULL);
+	/* Before START: its completion may be read by another thread before START returns. */
 	vp_set_state(vp, flight_state(vp));
 	return client->driver->start(client->context, vp->file->handle, vp->cpu);
+}
+
+/*
+ * The original is busy as long as a completion is unread, made up or not. And who was told of a
+ * result too early may be here before the CPU has said that it is idle.
+ */
+static int start(struct sidecar_vp *vp)
+{
+	static const struct timespec pause = { .tv_nsec = BUSY_PAUSE_NS };
+	unsigned int attempts = MAX_BUSY_STARTS;
+	int error = start_once(vp);
+
+	while (error == -EBUSY && !node_has(vp, SIDECAR_CAP_OWNERSHIP) && attempts--) {
+		vp_set_state(vp, VP_BUSY);
+		node_file_drain(vp->file, vp_waiter(vp), NULL);
+		nanosleep(&pause, NULL);
+		error = start_once(vp);
+	}
+	return error;
 }
 
 /* For a run in flight whose flag or deadline asks for its end. */
@@ -228,8 +245,6 @@ static bool start_command(struct sidecar_vp *vp)
 
 	vp->request.started_ns = now_ns();
 	vp->request.stopped_ns = 0;
-	/* Before START: its completion may be read by another thread before START returns. */
-	vp_set_state(vp, flight_state(vp));
 	error = start(vp);
 	if (error) {
 		over_driver_error(vp, error);
@@ -293,6 +308,10 @@ static bool wait_on(struct sidecar_vp *vp)
 
 bool request_finish(struct sidecar_vp *vp)
 {
+	if (vp_state(vp) == VP_LOST) {
+		over_driver_error(vp, -ETIMEDOUT);
+		return true;
+	}
 	vp_set_state(vp, VP_BUSY);
 	if (!has_arrived(vp)) {
 		if (node_has(vp, SIDECAR_CAP_OWNERSHIP))
@@ -355,7 +374,7 @@ uint64_t request_tick(struct sidecar_vp *vp, uint64_t now)
 	int state = vp_state(vp);
 	uint64_t bound;
 
-	if (state != VP_STARTED && state != VP_RUNNING)
+	if (!is_in_flight(state))
 		return UINT64_MAX;
 	if (state == VP_RUNNING && !vp->request.stopped_ns && vp_cancelled(vp))
 		vp->request.stopped_ns = now;
@@ -402,7 +421,7 @@ int vp_sleep(struct sidecar_vp *vp, uint64_t until_ns)
 	error = node_file_drain(vp->file, NULL, vp);
 	if (error)
 		return error;
-	if (fds[1].revents & ~POLLIN && vp_state(vp) != VP_FINISHED)
+	if (fds[1].revents & ~POLLIN && !is_finished(vp_state(vp)))
 		return -EIO;
 	return 0;
 }
@@ -429,13 +448,6 @@ static uint64_t await_step(struct sidecar_vp *vp, uint64_t deadline_ns)
 	return next;
 }
 
-static bool is_in_flight(const struct sidecar_vp *vp)
-{
-	int state = vp_state(vp);
-
-	return state == VP_STARTED || state == VP_RUNNING;
-}
-
 void request_await(struct sidecar_vp *vp, uint64_t deadline_ns)
 {
 	bool over = request_begin(vp);
@@ -444,12 +456,12 @@ void request_await(struct sidecar_vp *vp, uint64_t deadline_ns)
 
 	while (!over) {
 		next = await_step(vp, deadline_ns);
-		if (is_in_flight(vp)) {
+		if (is_in_flight(vp_state(vp))) {
 			error = vp_sleep(vp, next);
 			if (error)
 				lose(vp, error);
 		}
-		if (vp_state(vp) == VP_FINISHED)
+		if (is_finished(vp_state(vp)))
 			over = request_finish(vp);
 		else
 			over = vp_state(vp) == VP_FAILED;

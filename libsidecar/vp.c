@@ -2,21 +2,22 @@
 /*
  * VPs: one CPU each, with one operation in flight.
  *
- * The states of a VP. Its owner makes every step but three: a reader of completions takes STARTED
- * and RUNNING to FINISHED, whichever thread that is, and cancel only looks.
+ * The states of a VP, and its owner's steps:
  *
- *            claim            START               completion read
- *     IDLE ---------> BUSY ----------> STARTED --------------------> FINISHED
- *       ^              ^ \ START of                                   / | ^
- *       |              |  \ RUN_VP                                   /  | |
- *       |    report    |   `---------> RUNNING --------------------'    | |
- *       `------------- | <----------------------------------------------' |
- *                      |         result taken                             |
- *                      |                                                  |
- *                      | turn, written                     result not there (sentinel):
- *                      +---> CONVERTING ---> GONE          back to STARTED or RUNNING
+ *     IDLE ----> BUSY              claim: prepared, or being started
+ *     BUSY ----> STARTED           START of a command that is bounded
+ *     BUSY ----> RUNNING           START of RUN_VP
+ *     BUSY ----> CONVERTING        stands in line; ends in GONE, or in BUSY with an error
+ *     FINISHED -> BUSY             the result is taken: over, or another START follows
+ *     FINISHED -> STARTED, RUNNING the result is not there (sentinel): a made-up completion
+ *     BUSY ----> IDLE              report
+ *     LOST ----> FAILED            for good
+ *     STARTED, RUNNING -> FAILED   a bounded wait has ended: STOP unanswered, command too long
  *
- *     STARTED, RUNNING ---> FAILED   a bounded wait has ended: STOP unanswered, command too long
+ * One step is made by whichever thread reads completions:
+ *
+ *     STARTED, RUNNING -> FINISHED the VP's completion came
+ *     STARTED, RUNNING -> LOST     the driver says that the CPU has failed
  *
  * Cancel is a sticky flag beside the state (rule R4 of the design):
  *

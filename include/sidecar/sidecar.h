@@ -263,7 +263,8 @@ int sidecar_vp_cancel(struct sidecar_vp *vp);
 /*
  * Any number of registers of one VTL (HV_VTL_*), names in, values out or in. On EREMOTEIO
  * sidecar_vp_error() has the index and the status of the first that failed: those before it are
- * done, those after it untouched. Registers of the context are not to be named here in world H.
+ * done, those after it untouched. Registers of the context are not to be named here in world H,
+ * and those that are dirty in the register page in neither: the page wins at the next run.
  */
 int sidecar_vp_get_registers(struct sidecar_vp *vp, uint8_t vtl, struct hv_register_assoc *regs,
 			     size_t count);

@@ -98,8 +98,8 @@ size_t format_text(char *text, size_t size, const char *format, va_list argument
 
 void error_format_list(struct sidecar_command_error *error, const char *format, va_list arguments)
 {
-	error->length = (uint8_t)format_text((char *)error->text, sizeof(error->text), format,
-					     arguments);
+	error->length =
+		(uint8_t)format_text((char *)error->text, sizeof(error->text), format, arguments);
 }
 
 void error_format(struct sidecar_command_error *error, const char *format, ...)

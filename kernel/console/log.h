@@ -12,7 +12,7 @@
 /* Longer lines are cut. */
 #define LOG_LINE_SIZE 160u
 
-/* One line; the newline and the "VP n: " in front are added. cpu NULL or without state: COM3 only. */
+/* One line; a newline and "VP n: " are added. cpu NULL, or without a state page: COM3 only. */
 void log_line(struct cpu *cpu, const char *format, ...) PRINTF_LIKE(2, 3);
 void log_line_list(struct cpu *cpu, const char *format, va_list arguments);
 

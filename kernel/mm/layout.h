@@ -26,11 +26,11 @@ enum slot {
 	SLOT_CONTROL,
 	SLOT_STATE,
 	SLOT_GLOBALS,
-	SLOT_BACKEND,				   /* and the next */
+	SLOT_BACKEND,					  /* and the next */
 	SLOT_APIC = SLOT_BACKEND + BACKEND_PRIVATE_PAGES, /* the CPU maps it itself, if it has to */
-	SLOT_TRAP_STACKS = 16,			   /* between unmapped slots: guards */
-	SLOT_WINDOWS = 256,			   /* WINDOW_COUNT of them */
-	SLOT_STACK = 510,			   /* two pages, a guard below */
+	SLOT_TRAP_STACKS = 16,				  /* between unmapped slots: guards */
+	SLOT_WINDOWS = 256,				  /* WINDOW_COUNT of them */
+	SLOT_STACK = 510,				  /* two pages, a guard below */
 	SLOT_COUNT = 512,
 };
 

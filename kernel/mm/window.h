@@ -5,8 +5,8 @@
 
 #include "arch.h"
 
-#define WINDOW_TABLE 0u	 /* short: closed before the function returns */
-#define WINDOW_PAGE 1u	 /* short */
+#define WINDOW_TABLE 0u /* short: closed before the function returns */
+#define WINDOW_PAGE 1u	/* short */
 #define WINDOW_EXTENSION 2u
 #define WINDOW_OUTPUT 3u /* open from beginning to end */
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The caller of the entry function starts the CPUs (INIT and SIPI): the extension says who is who. */
+/* The caller of the entry function starts the CPUs; the extension says who is who. */
 #include "smp.h"
 
 #include "arch/x86/pte.h"
@@ -44,8 +44,9 @@ static bool check_place(const struct sidecar_boot_params *params, error_t *error
 			count_cpus(params) * sizeof(struct sidecar_extension_cpu);
 
 	if (params->extension_magic != SIDECAR_EXTENSION_MAGIC) {
-		error_format(error, "no extension (magic 0x%lx, not 0x%lx): this kernel cannot start "
-				    "CPUs without its caller",
+		error_format(error,
+			     "no extension (magic 0x%lx, not 0x%lx): this kernel cannot start "
+			     "CPUs without its caller",
 			     params->extension_magic, (uint64_t)SIDECAR_EXTENSION_MAGIC);
 		return false;
 	}
@@ -69,13 +70,13 @@ static bool check_header(const struct sidecar_extension *header, uint64_t cpu_co
 		return false;
 	}
 	if (header->version != SIDECAR_EXTENSION_VERSION) {
-		error_format(error, "extension has version %u, this kernel knows %u", header->version,
-			     SIDECAR_EXTENSION_VERSION);
+		error_format(error, "extension has version %u, this kernel knows %u",
+			     header->version, SIDECAR_EXTENSION_VERSION);
 		return false;
 	}
 	if (header->flags != SIDECAR_EXTENSION_CALLER_STARTS_CPUS) {
-		error_format(error, "extension has flags 0x%x, this kernel needs 0x%x", header->flags,
-			     SIDECAR_EXTENSION_CALLER_STARTS_CPUS);
+		error_format(error, "extension has flags 0x%x, this kernel needs 0x%x",
+			     header->flags, SIDECAR_EXTENSION_CALLER_STARTS_CPUS);
 		return false;
 	}
 	if (header->cpu_count != cpu_count) {
@@ -129,8 +130,8 @@ bool smp_check(const struct sidecar_boot_params *params, error_t *error)
 	return good && check_cpus(params, error);
 }
 
-void smp_prepare_cpu(const struct boot *boot, const struct sidecar_node_params *node, uint32_t index,
-		     uint32_t ordinal)
+void smp_prepare_cpu(const struct boot *boot, const struct sidecar_node_params *node,
+		     uint32_t index, uint32_t ordinal)
 {
 	struct sidecar_extension_cpu *cpu = open_cpu(&boot->params, ordinal);
 

@@ -14,9 +14,12 @@
 /* After params_check, before the first side effect. False with a text in *error. */
 bool smp_check(const struct sidecar_boot_params *params, struct sidecar_command_error *error);
 
-/* A CPU's memory is complete, or it is none of ours. ordinal counts the CPUs of all nodes in order, bases included. */
-void smp_prepare_cpu(const struct boot *boot, const struct sidecar_node_params *node, uint32_t index,
-		     uint32_t ordinal);
+/*
+ * A CPU's memory is complete, or the CPU is none of ours. ordinal counts the CPUs of all nodes in
+ * order, bases included.
+ */
+void smp_prepare_cpu(const struct boot *boot, const struct sidecar_node_params *node,
+		     uint32_t index, uint32_t ordinal);
 
 /* All are: lets them run. False with a text in *error. */
 bool smp_start(const struct boot *boot, struct sidecar_command_error *error);

@@ -143,12 +143,12 @@ static uint64_t now(void)
 	return (uint64_t)high << 32 | low;
 }
 
-#define wait_until(condition)                                                                      \
-	({                                                                                         \
-		uint64_t end = now() + TIMEOUT;                                                    \
-		while (!(condition) && now() < end)                                                \
-			asm volatile("pause");                                                     \
-		(condition);                                                                       \
+#define wait_until(condition)                       \
+	({                                          \
+		uint64_t end = now() + TIMEOUT;     \
+		while (!(condition) && now() < end) \
+			asm volatile("pause");      \
+		(condition);                        \
 	})
 
 /* ---- interrupts ------------------------------------------------------------------------------ */
@@ -230,10 +230,10 @@ static void fill_params(void)
 	memset(params, 0, sizeof(*params));
 	params->enable_logging = 1;
 	params->node_count = 2;
-	params->nodes[0] = (struct sidecar_node_params){
-		NODE0, SIDECAR_REQUIRED_MEMORY(NODE_CPUS), 0, NODE_CPUS};
-	params->nodes[1] = (struct sidecar_node_params){
-		NODE1, SIDECAR_REQUIRED_MEMORY(NODE_CPUS), NODE_CPUS, NODE_CPUS};
+	params->nodes[0] = (struct sidecar_node_params){NODE0, SIDECAR_REQUIRED_MEMORY(NODE_CPUS),
+							0, NODE_CPUS};
+	params->nodes[1] = (struct sidecar_node_params){NODE1, SIDECAR_REQUIRED_MEMORY(NODE_CPUS),
+							NODE_CPUS, NODE_CPUS};
 	params->extension_magic = SIDECAR_EXTENSION_MAGIC;
 	params->extension = EXTENSION;
 	memset((void *)NODE0, 0xcc, SIDECAR_REQUIRED_MEMORY(NODE_CPUS));
@@ -337,7 +337,8 @@ static void test_refusals(void)
 	params->node_count = 129;
 	check(call_entry(entry, PARAMS, OUTPUT) == 0, "129 nodes are refused, registers are kept");
 	say_error();
-	check(text_is(output->error.text, output->error.length, "129 nodes, the limits are 1 and 128"),
+	check(text_is(output->error.text, output->error.length,
+		      "129 nodes, the limits are 1 and 128"),
 	      "the text says so");
 	params->node_count = 2;
 	params->hypercall_page = FAULT_IN_BOOT;
@@ -371,7 +372,8 @@ static void test_start(void)
 	start_cpu(4);
 	start_cpu(5);
 	check(idle(2) && idle(4) && idle(5), "CPUs 2, 4 and 5 are idle");
-	check(load(status(0)) == SIDECAR_STATUS_REMOVED && load(status(3)) == SIDECAR_STATUS_REMOVED,
+	check(load(status(0)) == SIDECAR_STATUS_REMOVED &&
+		      load(status(3)) == SIDECAR_STATUS_REMOVED,
 	      "the base CPUs are not the sidecar's");
 	check(control(4)->index == 1 && control(4)->base_cpu == 3 && control(4)->cpu_count == 3 &&
 		      control(4)->request_vector == SIDECAR_REQUEST_VECTOR,
@@ -503,13 +505,17 @@ static void test_remove(uint32_t cpu)
 	check(state(cpu)->cpu_state == SIDECAR_CPU_PARKED &&
 		      wait_until(load(&control(cpu)->needs_attention) == 1),
 	      "the CPU is parked, and says so");
+	command_page(cpu)->reserved1[0] = 0x1234;
 	restart(cpu);
 	check(idle(cpu) && do_command(cpu, 0), "it can come back");
+	check(command_page(cpu)->reserved1[0] == 0, "and has forgotten what was");
 	store(status(cpu), 99);
 	kick(cpu);
 	check(wait_until(load(&state(cpu)->cpu_state) == SIDECAR_CPU_FAULTED) &&
 		      log_contains(cpu, "status byte 99 is none of", 25),
 	      "a status byte of 99 is reported");
+	check(state(cpu)->fault.vector == ~0ull && state(cpu)->fault.rip > 0xffffff8000000000ull,
+	      "without a vector");
 }
 
 /* The same image once more, as after rmmod and insmod without a new copy. */

@@ -52,7 +52,7 @@ start:
 
 	.code64
 long_mode:
-	movl	$0x20, %eax			/* selectors that the kernel's own GDT does not have */
+	movl	$0x20, %eax			/* selectors that the kernel's GDT has not */
 	movl	%eax, %ss
 	movl	%eax, %ds
 	movl	%eax, %es

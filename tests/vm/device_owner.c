@@ -89,6 +89,8 @@ static void test_second(struct device *first)
 	tap_equal(describe(&second, 1).owned, 2, "CPU: another's");
 	tap_equal(describe(&second, 2).owned, 0, "CPU: nobody's");
 	tap_equal(wait_completion(first, 1000), 1, "the owner's read does");
+	tap_equal(control(second.fd, SIDECAR_IOC_START, 1), EBUSY, "another's START when idle");
+	tap_equal(control(second.fd, SIDECAR_IOC_RUN, 1), EBUSY, "another's RUN when idle");
 	tap_equal(run(&second, 2, SIDECAR_COMMAND_NONE), 0, "another VP can be claimed");
 	tap_equal(in_child(claim_in_child, NULL), BUS, "a claim takes what others had mapped");
 	device_close(&second);

@@ -109,7 +109,7 @@ void arch_wait(struct cpu *cpu)
 void arch_drain(struct cpu *cpu)
 {
 	(void)cpu;
-	/* Each pending one is taken before the cli: its handler's iret leads back in front of it. */
+	/* Each pending one is taken before the cli: the iret leads back in front of it. */
 	asm volatile("sti; nop; cli" : : : "memory");
 }
 

@@ -3,9 +3,9 @@
  * The two ways into the kernel, and the one way out.
  *
  * entry(RDI = PA of the parameters, RSI = PA of the output) -> AL
- *	System V calling convention, 64-bit mode, CPL 0, on the caller's tables, which map all memory
- *	that matters at its physical address, themselves included, and writable. Borrows entry 511 of
- *	the caller's PML4. Gives back every register and table as it was.
+ *	System V calling convention, 64-bit mode, CPL 0, on the caller's tables, which map all
+ *	memory that matters at its physical address, themselves included, and writable. Borrows
+ *	entry 511 of the caller's PML4. Gives back every register and table as it was.
  *
  * cpu_entry(RDI = PA of the CPU's tables, RSI = VA of its stack's end), never returns
  *	64-bit mode, CPL 0, interrupts off, on any tables that map the image at IMAGE_VA.

@@ -10,11 +10,11 @@
 #include <stdint.h>
 
 /* After an instruction with the label 1: a fault in it jumps to this C label of an asm goto. */
-#define FIXUP_TO_LABEL(label)                                                                      \
-	".pushsection .ex_table, \"a\"\n\t"                                                        \
-	".balign 4\n\t"                                                                            \
-	".long 1b - .\n\t"                                                                         \
-	".long %l[" #label "] - .\n\t"                                                             \
+#define FIXUP_TO_LABEL(label)               \
+	".pushsection .ex_table, \"a\"\n\t" \
+	".balign 4\n\t"                     \
+	".long 1b - .\n\t"                  \
+	".long %l[" #label "] - .\n\t"      \
 	".popsection\n\t"
 
 static inline bool rdmsr_safe(uint32_t msr, uint64_t *value)

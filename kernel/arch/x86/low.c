@@ -24,8 +24,9 @@ static bool relocate_image(struct sidecar_command_error *error)
 				 relocations, count);
 
 	if (done < count)
-		error_format(error, "relocation %lu of %lu, offset 0x%lx: type %u, only %u is known",
-			     done, count, relocations[done].r_offset,
+		error_format(error,
+			     "relocation %lu of %lu, offset 0x%lx: type %u, only %u is known", done,
+			     count, relocations[done].r_offset,
 			     (uint32_t)ELF64_R_TYPE(relocations[done].r_info), R_X86_64_RELATIVE);
 	return done == count;
 }

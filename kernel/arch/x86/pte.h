@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Page-table entries (APM vol. 2, 5.3 and 5.4). Code that walks tables knows levels; bits are here. */
+/* Page-table entries (APM vol. 2, 5.3 and 5.4): the bits; who walks tables knows the levels. */
 #ifndef PTE_H
 #define PTE_H
 

@@ -15,7 +15,7 @@
 #define XAPIC_ID 0xfee00020
 #define MSR_EFER 0xc0000080
 #define EFER_LME_NXE 0x900
-#define CR0_START 0x80010033		/* PG WP NE ET MP PE; CD and NW, which INIT sets, are clear */
+#define CR0_START 0x80010033		/* PG WP NE ET MP PE; not CD, NW: INIT set them */
 #define CR4_START 0x620			/* PAE OSFXSR OSXMMEXCPT */
 
 /* Offsets in the page, for the code that runs before any address is known. */

@@ -15,8 +15,9 @@ trap_stubs:
 	.rept	256
 	.balign	TRAP_STUB_SIZE
 	/* APM vol. 2, table 8-1: these push an error code, the others get a 0. */
-	.if	vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30
-	.else
+	has_error_code = vector == 8 || (vector >= 10 && vector <= 14) || vector == 17
+	has_error_code = has_error_code || vector == 21 || vector == 29 || vector == 30
+	.if	!has_error_code
 	pushq	$0
 	.endif
 	pushq	$vector
@@ -36,14 +37,14 @@ trap_common:
 	pushq	%rdi
 	pushq	%rsi
 	pushq	%rbp
-	pushq	%rsp			/* RSP's slot; the interrupted value is in the frame's end */
+	pushq	%rsp			/* RSP's slot; its value is in the frame's end */
 	pushq	%rbx
 	pushq	%rdx
 	pushq	%rcx
 	pushq	%rax
 	cld
 	movq	%rsp, %rdi
-	subq	$8, %rsp		/* 5 + 2 + 16 words so far: the call wants it aligned to 16 */
+	subq	$8, %rsp		/* after 5 + 2 + 16 words: aligned to 16 */
 	call	trap
 	addq	$8, %rsp
 	popq	%rax

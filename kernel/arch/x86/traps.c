@@ -55,11 +55,12 @@ static _Noreturn void fault(const struct trap_frame *frame)
 	struct cpu *cpu = &this_globals()->cpu;
 	const char *name = exception_names[frame->vector];
 
-	/* The first fault is the one that matters: a second one while dying keeps its record. */
-	if (cpu->state && !this_globals()->arch.dying)
+	panic_begin(cpu);
+	if (cpu->state)
 		record(&cpu->state->fault, frame);
-	panic(cpu, "exception %lu %s at %016lx, error code %lx, cr2 %lx, rsp %lx", frame->vector,
-	      name ? name : "?", frame->rip, frame->error_code, read_cr2(), frame->rsp);
+	panic_end(cpu, "exception %lu %s at %016lx, error code %lx, cr2 %lx, rsp %lx",
+		  frame->vector, name ? name : "?", frame->rip, frame->error_code, read_cr2(),
+		  frame->rsp);
 }
 
 /* The sender may be anybody, a broadcast of Linux's for one; the interrupt only ends a halt. */

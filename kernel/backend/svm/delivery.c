@@ -13,6 +13,8 @@
 #define DR6_SINGLE_STEP (1ULL << 14)
 #define DR6_EVENTS 0xe00fULL /* the bits that an exception reports */
 
+#define CR8_WRITE (1U << 8) /* in the intercepts of CR writes */
+
 #define LOW32 0xffffffffULL
 
 /* ---- what is pending ------------------------------------------------------------------------- */
@@ -181,6 +183,9 @@ static bool event_waits(const struct svm_vp *vp)
 /*
  * A virtual interrupt that is never delivered: its VINTR exit says that the guest takes interrupts
  * now (APM vol. 2, 15.21.4). Only a notification with a priority waits for the task priority too.
+ *
+ * Meanwhile writes of CR8 are intercepted: QEMU's TCG aborts, the whole machine with it, when one
+ * meets a pending virtual interrupt.
  */
 static void program_window(struct svm_vp *vp)
 {
@@ -188,11 +193,13 @@ static void program_window(struct svm_vp *vp)
 	bool notify = vp->deliverability & HV_DELIVERABILITY_INTERRUPT;
 
 	control->intercept_misc1 &= ~SVM_INTERCEPT1_VINTR;
+	control->intercept_cr_write &= (uint16_t)~CR8_WRITE;
 	control->int_ctl &= ~(SVM_INT_CTL_V_IRQ | SVM_INT_CTL_PRIORITY_MASK |
 			      SVM_INT_CTL_IGNORE_TPR | SVM_INT_CTL_VECTOR_MASK);
 	if (!notify && !event_waits(vp))
 		return;
 	control->intercept_misc1 |= SVM_INTERCEPT1_VINTR;
+	control->intercept_cr_write |= CR8_WRITE;
 	control->int_ctl |= SVM_INT_CTL_V_IRQ;
 	control->int_ctl |= notification_priority(vp) << SVM_INT_CTL_PRIORITY_SHIFT;
 	if (event_waits(vp) || !notification_priority(vp))

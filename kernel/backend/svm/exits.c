@@ -180,6 +180,30 @@ static enum svm_result load_cr4(struct cpu *cpu)
 	return SVM_GO_ON;
 }
 
+/* ---- CR8 ------------------------------------------------------------------------------------- */
+
+#define CR8_MAX 15u
+
+/* Only intercepted while an interrupt window is open: see delivery.c. */
+static enum svm_result load_cr8(struct cpu *cpu)
+{
+	struct svm_control_area *control = &vmcb_of(cpu)->control;
+	struct svm_instruction instruction;
+	uint64_t value;
+
+	if (!decode(cpu, &instruction))
+		return skip_instruction(cpu);
+	value = general_register(cpu, svm_modrm_rm(&instruction));
+	if (svm_code_size(&vmcb_of(cpu)->save) != SVM_CODE64)
+		value &= LOW32;
+	if (value > CR8_MAX)
+		return raise_with_code(cpu, VECTOR_GP, 0);
+	control->int_ctl = (control->int_ctl & ~SVM_INT_CTL_TPR_MASK) | value;
+	svm_step_over(&cpu->backend.vp, instruction.length);
+	svm_count(cpu, SIDECAR_EXIT_INTERNAL);
+	return SVM_GO_ON;
+}
+
 /* ---- MSRs ------------------------------------------------------------------------------------ */
 
 static uint64_t written_value(struct cpu *cpu)
@@ -299,10 +323,12 @@ static enum svm_result hypercall(struct cpu *cpu)
 	return SVM_MESSAGE;
 }
 
+/* The exception that could not be delivered is gone with the guest. */
 static enum svm_result unrecoverable(struct cpu *cpu)
 {
 	struct svm_stop stop = svm_stop_of(cpu);
 
+	cpu->backend.vp.pending_interruption = 0;
 	svm_message_unrecoverable(message_of(cpu), &stop);
 	svm_count(cpu, SIDECAR_EXIT_UNRECOVERABLE);
 	return SVM_MESSAGE;
@@ -460,6 +486,8 @@ enum svm_result svm_handle_exit(struct cpu *cpu, struct sidecar_command_error *e
 		return end_of_nmi(cpu);
 	case SVM_EXIT_WRITE_CR0 + 4:
 		return load_cr4(cpu);
+	case SVM_EXIT_WRITE_CR0 + 8:
+		return load_cr8(cpu);
 	case SVM_EXIT_EXCEPTION0 + VECTOR_DB:
 		return debug_exception(cpu);
 	case SVM_EXIT_EXCEPTION0 + VECTOR_AC:

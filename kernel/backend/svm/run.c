@@ -104,6 +104,26 @@ static bool stop_requested(struct cpu *cpu)
 }
 
 /*
+ * QEMU's TCG does not come back from a guest that has EFER.LME without paging and without CR4.PAE:
+ * it loads the host's CR0 under the guest's EFER and CR4, and refuses that. Until PAE is set, which
+ * is intercepted, LME does nothing, and reading EFER is intercepted too: so it can stay behind.
+ */
+static bool hold_lme(struct svm_save_area *save)
+{
+	if (!(save->efer & EFER_LME) || (save->cr0 & CR0_PG) || (save->cr4 & CR4_PAE))
+		return false;
+	save->efer &= ~EFER_LME;
+	return true;
+}
+
+/* Paging without PAE under LME would have been #GP; the guest now has the paging and not LME. */
+static void release_lme(struct svm_save_area *save)
+{
+	if (!(save->cr0 & CR0_PG))
+		save->efer |= EFER_LME;
+}
+
+/*
  * A change of the generation after this look, and a STOP after the caller's, come with an
  * interrupt, which ends the guest at once: see entry.S.
  */
@@ -111,6 +131,8 @@ static void enter(struct cpu *cpu)
 {
 	struct backend_cpu *backend = &cpu->backend;
 	struct svm_control_area *control = &backend->vp.vmcb->control;
+	struct svm_save_area *save = &backend->vp.vmcb->save;
+	bool held = hold_lme(save);
 
 	svm_publish_generation(cpu);
 	control->tlb_control = tlb_control(backend->flush);
@@ -118,7 +140,9 @@ static void enter(struct cpu *cpu)
 	control->clean = SVM_CLEAN_NONE;
 	shm_add(&cpu->state->entries, 1);
 	svm_enter(&backend->guest, backend->vp.vmcb_pa);
-	backend->guest.gps[SIDECAR_GP_RAX] = backend->vp.vmcb->save.rax;
+	if (held)
+		release_lme(save);
+	backend->guest.gps[SIDECAR_GP_RAX] = save->rax;
 	svm_collect(&backend->vp, &backend->delivery);
 }
 

@@ -245,7 +245,7 @@ static void test_R15_names_are_never_null(void **state)
 		sidecar_command_name,	 sidecar_hv_status_name,  sidecar_message_name,
 		sidecar_register_name,
 	};
-	static const uint32_t bounds[] = {INT32_MAX, 0x80000000, UINT32_MAX, 0xdeadbeef};
+	static const uint32_t bounds[] = {INT32_MAX, 0x7ffffffe, UINT32_MAX, 0xdeadbeef};
 
 	(void)state;
 	for (unsigned int i = 0; i < COUNT(names); i++) {

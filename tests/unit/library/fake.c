@@ -22,7 +22,8 @@
 #define PARTITION_BASE 2000
 #define ONLINE_BASE 3000
 
-#define TIMEOUT_S 5
+#define TIMEOUT_MS 5000
+#define DEAD_CPU_MS 100 /* how long close waits for one that may be dead */
 
 enum cpu_state { AVAIL, SYNC, ASYNC, ASYNC_STOPPED, REMOVED };
 
@@ -80,6 +81,7 @@ struct fake {
 	struct fake_range ranges[MAX_RANGES];
 	struct fake_online online[MAX_ONLINE];
 	struct fake_fault faults[FAKE_OPERATIONS];
+	int converting; /* conversions in progress */
 };
 
 static void must(bool condition, const char *text)
@@ -213,13 +215,16 @@ static void on_interrupt(void *context, uint32_t apic_id, uint8_t vector)
 }
 
 /* Under the lock. Until the status is wanted; false when it takes too long. */
-static bool wait_for_status(struct fake *fake, struct fake_node *node, uint32_t n, uint8_t wanted)
+static bool wait_for_status(struct fake *fake, struct fake_node *node, uint32_t n, uint8_t wanted,
+			    unsigned int ms)
 {
 	struct timespec limit;
 	int error = 0;
 
 	clock_gettime(CLOCK_MONOTONIC, &limit);
-	limit.tv_sec += TIMEOUT_S;
+	limit.tv_nsec += (long)(ms % 1000) * 1000000;
+	limit.tv_sec += (time_t)(ms / 1000) + limit.tv_nsec / 1000000000;
+	limit.tv_nsec %= 1000000000;
 	while (status_of(node, n) != wanted && !error)
 		error = pthread_cond_timedwait(&fake->idle, &fake->lock, &limit);
 	return status_of(node, n) == wanted;
@@ -227,6 +232,7 @@ static bool wait_for_status(struct fake *fake, struct fake_node *node, uint32_t 
 
 static struct fake_node *node_of(struct fake *fake, uint32_t cpu, uint32_t *n)
 {
+	*n = 0;
 	for (uint32_t i = 0; i < fake->node_count; i++) {
 		struct fake_node *node = &fake->nodes[i];
 
@@ -332,7 +338,7 @@ void fake_remove(struct fake *fake, uint32_t cpu)
 
 	pthread_mutex_lock(&fake->lock);
 	must(change_status(node, n, SIDECAR_STATUS_IDLE, SIDECAR_STATUS_REMOVE), "CPU not idle");
-	must(wait_for_status(fake, node, n, SIDECAR_STATUS_REMOVED), "CPU not removed");
+	must(wait_for_status(fake, node, n, SIDECAR_STATUS_REMOVED, TIMEOUT_MS), "CPU not removed");
 	set_state(&node->cpus[n], REMOVED);
 	pthread_mutex_unlock(&fake->lock);
 }
@@ -392,7 +398,7 @@ static void release_cpu(struct fake *fake, struct fake_node *node, uint32_t n)
 	if (cpu->state == ASYNC || cpu->state == SYNC) {
 		change_status(node, n, SIDECAR_STATUS_RUN, SIDECAR_STATUS_STOP);
 		/* A dead CPU stays as it is; the machine's end takes it. */
-		if (!wait_for_status(fake, node, n, SIDECAR_STATUS_IDLE))
+		if (!wait_for_status(fake, node, n, SIDECAR_STATUS_IDLE, DEAD_CPU_MS))
 			return;
 	}
 	cpu->owner = 0;
@@ -445,7 +451,7 @@ static int node_caps(void *context, int handle, struct sidecar_ioctl_caps *caps)
 	caps->backend = SIDECAR_BACKEND_SVM;
 	caps->capabilities = fake->capabilities;
 	caps->node_count = fake->node_count;
-	caps->timeout_ms = TIMEOUT_S * 1000;
+	caps->timeout_ms = TIMEOUT_MS;
 	return 0;
 }
 
@@ -560,7 +566,7 @@ static int run(void *context, int handle, uint32_t number)
 	if (!error) {
 		set_state(&node->cpus[n], SYNC);
 		must(change_status(node, n, SIDECAR_STATUS_IDLE, SIDECAR_STATUS_RUN), "not idle");
-		if (wait_for_status(fake, node, n, SIDECAR_STATUS_IDLE))
+		if (wait_for_status(fake, node, n, SIDECAR_STATUS_IDLE, TIMEOUT_MS))
 			set_state(&node->cpus[n], AVAIL);
 		else
 			error = -ETIMEDOUT;
@@ -838,18 +844,22 @@ static int online_write(void *context, int handle)
 	struct fake_node *node = node_of(fake, number, &n);
 	int error;
 
+	/* Linux does one at a time, and the library asks for one at a time. */
+	must(__atomic_add_fetch(&fake->converting, 1, __ATOMIC_SEQ_CST) == 1, "two conversions");
+	usleep(500);
 	pthread_mutex_lock(&fake->lock);
 	error = fault(fake, FAKE_ONLINE_WRITE);
 	if (!error && node && n && node->cpus[n].state != REMOVED) {
 		if (node->cpus[n].state != AVAIL)
 			error = -EBUSY;
 		else if (!change_status(node, n, SIDECAR_STATUS_IDLE, SIDECAR_STATUS_REMOVE) ||
-			 !wait_for_status(fake, node, n, SIDECAR_STATUS_REMOVED))
+			 !wait_for_status(fake, node, n, SIDECAR_STATUS_REMOVED, TIMEOUT_MS))
 			error = -ETIMEDOUT;
 		else
 			set_state(&node->cpus[n], REMOVED);
 	}
 	pthread_mutex_unlock(&fake->lock);
+	__atomic_sub_fetch(&fake->converting, 1, __ATOMIC_SEQ_CST);
 	return error;
 }
 

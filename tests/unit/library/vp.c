@@ -170,8 +170,8 @@ static void test_driver_refuses_a_command(void **state)
 	struct sidecar_vp *vp = make_vp(machine, CPU_A);
 
 	for (unsigned int i = 0; i < COUNT(errors); i++) {
-		fake_fail(machine->fake, FAKE_START, errors[i], 2, 0);
-		fake_fail(machine->fake, FAKE_RUN, errors[i], 2, 0);
+		fake_fail(machine->fake, FAKE_START, errors[i], UINT32_MAX, 0);
+		fake_fail(machine->fake, FAKE_RUN, errors[i], UINT32_MAX, 0);
 		assert_int_equal(sidecar_vp_test(vp), -errors[i]);
 		check_error(sidecar_vp_error(vp), -errors[i], SIDECAR_ERROR_ERRNO);
 		fake_fail(machine->fake, FAKE_START, 0, 0, 0);

@@ -136,6 +136,9 @@ static void settle_derives(void **state)
 	save->cr0 |= CR0_PG;
 	svm_vp_settle(&f.vp);
 	assert_int_equal(save->efer, EFER_LME | EFER_LMA | EFER_SVME);
+	save->cr0 &= ~CR0_PG; /* the VMM turns paging off and says nothing about EFER */
+	svm_vp_settle(&f.vp);
+	assert_int_equal(save->efer, EFER_LME | EFER_SVME);
 }
 
 /* SYSRET on AMD leaves SS.DPL alone: another register is set, and the guest is still at CPL 3. */
