@@ -78,7 +78,7 @@ static bool status_is(const void *context)
 
 bool scdrv_vp_wait_status(struct scdrv_vp *vp, u8 status, unsigned int timeout_ms)
 {
-	struct status_wait wait = { vp, status };
+	struct status_wait wait = {vp, status};
 
 	return wait_until(status_is, &wait, timeout_ms);
 }
@@ -138,7 +138,7 @@ static bool has_parked(const void *context)
  */
 static bool park_in(struct sidecar_trampoline *trampoline, u32 apic_id)
 {
-	struct park_wait wait = { &trampoline->parked, shm_read(&trampoline->parked) };
+	struct park_wait wait = {&trampoline->parked, shm_read(&trampoline->parked)};
 	bool parked;
 
 	shm_write_release(&trampoline->park, 1u); /* partner: the trampoline's load */
@@ -293,7 +293,8 @@ static int adopt_vp(struct scdrv_vp *vp, const struct sidecar_extension_cpu *fro
 	if (!vp->index)
 		return 0;
 	if (!in_node(vp->node, from->state_page, PAGE_SIZE) || !from->cr3 || !from->entry) {
-		pr_err("the sidecar kernel did not prepare CPU %u: state page %#llx, tables %#llx\n",
+		pr_err("the sidecar kernel did not prepare CPU %u: state page %#llx, tables "
+		       "%#llx\n",
 		       vp->cpu, from->state_page, from->cr3);
 		return -EPROTO;
 	}
@@ -308,7 +309,8 @@ static int adopt_control(struct scdrv_node *node, const struct sidecar_node_outp
 
 	if (!in_node(node, from->control_page, PAGE_SIZE) ||
 	    !in_node(node, from->shmem_pages_base, size) || from->shmem_pages_size != size) {
-		pr_err("node %u: the sidecar kernel put its pages at %#llx and %#llx (%llu bytes)\n",
+		pr_err("node %u: the sidecar kernel put its pages at %#llx and %#llx (%llu "
+		       "bytes)\n",
 		       node->index, from->control_page, from->shmem_pages_base,
 		       from->shmem_pages_size);
 		return -EPROTO;

@@ -60,7 +60,8 @@ int scdrv_image_load(const char *name)
 
 	error = request_firmware(&file, name, scdrv_root);
 	if (error) {
-		pr_err("firmware %s cannot be read from the firmware path (/lib/firmware): error %d\n",
+		pr_err("firmware %s cannot be read from the firmware path (/lib/firmware): error "
+		       "%d\n",
 		       name, error);
 		return error;
 	}

@@ -152,11 +152,11 @@ static int check_note(struct parser *p, uint32_t backend)
 		return refuse(p, ENOEXEC, "speaks version %u of the boot extension, not %u",
 			      note.abi_version, SIDECAR_EXTENSION_VERSION);
 	if (note.backend != backend)
-		return refuse(p, ENODEV, "made for backend %u, this machine needs %u",
-			      note.backend, backend);
+		return refuse(p, ENODEV, "made for backend %u, this machine needs %u", note.backend,
+			      backend);
 	if (!note.trampoline_size || note.trampoline_size > SIDECAR_TRAMPOLINE_DATA)
-		return refuse(p, ENOEXEC, "trampoline of %u bytes, not 1..%u",
-			      note.trampoline_size, SIDECAR_TRAMPOLINE_DATA);
+		return refuse(p, ENOEXEC, "trampoline of %u bytes, not 1..%u", note.trampoline_size,
+			      SIDECAR_TRAMPOLINE_DATA);
 	if (!inside(note.trampoline, note.trampoline_size, p->layout->size))
 		return refuse(p, ENOEXEC, "trampoline at %#x is outside its %zu bytes",
 			      note.trampoline, p->layout->size);

@@ -112,7 +112,7 @@ void scdrv_irq_exit(void)
 	irq_domain_free_fwnode(fwnode);
 }
 
-/* The vector's allocation information; its initialiser is not exported, zeros are what it writes. */
+/* Zeros are what the initialiser of the information would write; it is not exported. */
 static int alloc_irq(struct scdrv_node *node)
 {
 	struct irq_alloc_info info;

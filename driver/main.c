@@ -213,8 +213,8 @@ static void print_note(void *unused, const char *text)
 
 static int plan_nodes(struct plan *plan, struct plan_cpu *table)
 {
-	struct plan_machine machine = { table, nr_cpu_ids };
-	struct plan_options options = { cpus, node_size, strict };
+	struct plan_machine machine = {table, nr_cpu_ids};
+	struct plan_options options = {cpus, node_size, strict};
 	int error;
 
 	describe_machine(table, nr_cpu_ids);
@@ -397,7 +397,7 @@ static int add_devices(void)
 	return error;
 }
 
-/* The CPUs are parked by then: the step before this one in the order of undoing. */
+/* Only when the CPUs are parked. */
 static void remove_irqs(void)
 {
 	unsigned int n;
@@ -416,6 +416,12 @@ static int add_irqs(void)
 	return error;
 }
 
+static void stop_cpus(void)
+{
+	scdrv_boot_stop();
+	remove_irqs();
+}
+
 static int start_cpus(void)
 {
 	int error = scdrv_boot_start(log);
@@ -424,16 +430,8 @@ static int start_cpus(void)
 		return error;
 	error = add_irqs();
 	if (error)
-		scdrv_boot_stop();
-	if (error)
-		remove_irqs();
+		stop_cpus();
 	return error;
-}
-
-static void stop_cpus(void)
-{
-	scdrv_boot_stop();
-	remove_irqs();
 }
 
 static int add_root(void)
@@ -453,19 +451,19 @@ static const struct {
 	int (*enter)(void);
 	void (*leave)(void);
 } steps[] = {
-	{ check_parameters, NULL },
-	{ check_machine, NULL },
-	{ make_nodes, free_nodes },
-	{ add_root, remove_root },
-	{ load_image, free_image },
-	{ alloc_memory, free_memory },
-	{ scdrv_trampoline_init, free_trampoline },
-	{ scdrv_irq_init, scdrv_irq_exit },
-	{ bring_up_bases, take_bases_down },
-	{ scdrv_hotplug_init, scdrv_hotplug_exit },
-	{ start_cpus, stop_cpus },
-	{ scdrv_sysfs_init, scdrv_sysfs_exit },
-	{ add_devices, remove_devices },
+	{check_parameters, NULL},
+	{check_machine, NULL},
+	{make_nodes, free_nodes},
+	{add_root, remove_root},
+	{load_image, free_image},
+	{alloc_memory, free_memory},
+	{scdrv_trampoline_init, free_trampoline},
+	{scdrv_irq_init, scdrv_irq_exit},
+	{bring_up_bases, take_bases_down},
+	{scdrv_hotplug_init, scdrv_hotplug_exit},
+	{start_cpus, stop_cpus},
+	{scdrv_sysfs_init, scdrv_sysfs_exit},
+	{add_devices, remove_devices},
 };
 
 static void leave_steps(unsigned int count)

@@ -47,9 +47,9 @@ int scdrv_memory_alloc(struct scdrv_node *node)
 	unsigned int order = get_order(size);
 
 	if (order > LARGEST_ORDER) {
-		pr_err("node %u: %u CPUs need %zu KiB in one piece, the limit is %lu KiB; use node_size=%lu or less\n",
-		       node->index, node->cpu_count, size >> 10,
-		       PAGE_SIZE << LARGEST_ORDER >> 10,
+		pr_err("node %u: %u CPUs need %zu KiB in one piece, the limit is %lu KiB; use "
+		       "node_size=%lu or less\n",
+		       node->index, node->cpu_count, size >> 10, PAGE_SIZE << LARGEST_ORDER >> 10,
 		       ((1ul << LARGEST_ORDER) - 1) / SIDECAR_PAGES_PER_CPU);
 		return -EINVAL;
 	}

@@ -33,15 +33,8 @@ static vm_fault_t device_fault(struct vm_fault *vmf)
 	return result;
 }
 
-/* A part unmapped or moved would no longer be the whole region. */
-static int device_may_split(struct vm_area_struct *vma, unsigned long address)
-{
-	return -EINVAL;
-}
-
 static const struct vm_operations_struct device_vm_ops = {
 	.fault = device_fault,
-	.may_split = device_may_split,
 };
 
 int scdrv_mmap(struct file *filp, struct vm_area_struct *vma)

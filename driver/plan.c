@@ -73,8 +73,8 @@ static int parse_item(struct planner *p, const char **text)
 	if (*text && **text == '-')
 		*text = parse_number(*text + 1, &last);
 	if (!*text || (**text != ',' && **text != '\0'))
-		return fail(p, EINVAL, "cpus=%.80s: \"%.20s\" is not N or N-M",
-			    p->options->cpus, item);
+		return fail(p, EINVAL, "cpus=%.80s: \"%.20s\" is not N or N-M", p->options->cpus,
+			    item);
 	if (last < first)
 		return fail(p, EINVAL, "cpus=%.80s: the range %u-%u runs backwards",
 			    p->options->cpus, first, last);
@@ -156,9 +156,9 @@ static uint32_t find_base(struct planner *p, uint32_t cpu, uint32_t last)
 	if (cpu == last)
 		return cpu;
 	note_base(p, cpu,
-		  before->numa != p->machine->cpus[cpu].numa ?
-			  "the CPU before it is of another NUMA node" :
-			  "the CPU before it is not online");
+		  before->numa != p->machine->cpus[cpu].numa
+			  ? "the CPU before it is of another NUMA node"
+			  : "the CPU before it is not online");
 	return cpu;
 }
 
@@ -245,7 +245,7 @@ static int check_options(struct planner *p)
 int plan_make(struct plan *plan, const struct plan_machine *machine,
 	      const struct plan_options *options)
 {
-	struct planner p = { plan, machine, options };
+	struct planner p = {plan, machine, options};
 	int error;
 
 	plan->node_count = 0;

@@ -45,7 +45,7 @@ enum run_outcome {
 enum run_outcome backend_run_vp(struct cpu *cpu, struct sidecar_command_error *error);
 
 /*
- * Registers of the VTL that vtl (HV_INPUT_VTL_*) names, in order, until the first failure. regs is
+ * Registers of the VTL that vtl (HV_VTL_*) names, in order, until the first failure. regs is
  * private memory. *done is the number that succeeded; returns HV_STATUS_* of the next one, or
  * HV_STATUS_SUCCESS.
  */

@@ -29,15 +29,18 @@ struct sidecar_driver {
 	int (*node_map)(void *context, int node, size_t length, void **memory);
 	void (*node_unmap)(void *context, void *memory, size_t length);
 
-	/* The operations on a CPU. cancel is used when the node has SIDECAR_CAP_CANCEL, else stop. */
+	/* On a CPU. cancel is used when the node has SIDECAR_CAP_CANCEL, else stop. */
 	int (*start)(void *context, int node, uint32_t cpu);
 	int (*stop)(void *context, int node, uint32_t cpu);
 	int (*run)(void *context, int node, uint32_t cpu);
 	int (*cancel)(void *context, int node, uint32_t cpu);
 
-	/* One completion, or EAGAIN. */
+	/*
+	 * One completion, or EAGAIN. ETIMEDOUT: a CPU with an operation in flight has failed and
+	 * will not complete it; cpu_info tells which.
+	 */
 	int (*read_completion)(void *context, int node, uint32_t *cpu);
-	/* A descriptor that polls readable while there is one, and wakes pollers for each new one. */
+	/* Polls readable while there is one, and wakes pollers for each new one. */
 	int (*poll_fd)(void *context, int node);
 
 	/* Partitions; used when the node has SIDECAR_CAP_PARTITIONS. */

@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "queue.h"
 
@@ -110,27 +109,18 @@ static void unshow(struct sidecar_queue *queue)
 		eventfd_read(queue->event_fd, &count);
 }
 
-/*
- * Not the ring's own descriptor: newer kernels do not wake its pollers for a completion that
- * waits for its thread (DEFER_TASKRUN), but they do signal a registered eventfd.
- */
 int sidecar_queue_fd(struct sidecar_queue *queue)
 {
 	int error = check_thread(queue);
 
-	if (error || queue->event_fd >= 0)
-		return error ? error : queue->event_fd;
-	queue->event_fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (queue->event_fd < 0)
-		return queue_error(queue, -errno, "no descriptor for the queue");
-	error = io_uring_register_eventfd(&queue->ring, queue->event_fd);
-	if (error) {
-		close(queue->event_fd);
-		queue->event_fd = -1;
-		return queue_error(queue, error, "the ring takes no eventfd: %s",
+	if (error)
+		return error;
+	if (queue->poll_fd < 0)
+		error = ring_watch(queue);
+	if (error)
+		return queue_error(queue, error, "no descriptor for the queue: %s",
 				   errno_text(error));
-	}
-	return queue->event_fd;
+	return queue->poll_fd;
 }
 
 /* ---- create and close ---- */
@@ -177,6 +167,7 @@ int sidecar_queue_create(struct sidecar *client, const struct sidecar_queue_opti
 	}
 	queue->client = client;
 	queue->thread = pthread_self();
+	queue->poll_fd = -1;
 	queue->event_fd = -1;
 	queue->due_ns = UINT64_MAX;
 	queue->timer_ns = UINT64_MAX;
@@ -204,8 +195,6 @@ int sidecar_queue_close(struct sidecar_queue *queue)
 				   queue->attached->cpu);
 	client = queue->client;
 	ring_exit(queue);
-	if (queue->event_fd >= 0)
-		close(queue->event_fd);
 	free(queue);
 	pthread_mutex_lock(&client->lock);
 	client->queues--;

@@ -24,7 +24,8 @@ struct sidecar_queue {
 	struct sidecar *client;
 	struct io_uring ring;
 	pthread_t thread;
-	int event_fd; /* what the user polls; -1 until asked for */
+	int poll_fd;  /* what the user polls, an epoll; -1 until asked for */
+	int event_fd; /* one of what it watches: an event that the others do not show */
 	struct queue_file *files;
 	struct sidecar_vp *attached;
 	struct vp_list prepared;
@@ -41,6 +42,8 @@ struct sidecar_queue {
 
 int ring_init(struct sidecar_queue *queue, uint32_t entries);
 void ring_exit(struct sidecar_queue *queue);
+/* Makes what the user polls. */
+int ring_watch(struct sidecar_queue *queue);
 /* Polls for a VP and, with its first VP, for its node file; gone when ring_disarm() returns. */
 int ring_arm(struct sidecar_queue *queue, struct sidecar_vp *vp);
 void ring_disarm(struct sidecar_queue *queue, struct sidecar_vp *vp);

@@ -9,6 +9,9 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "queue.h"
 
@@ -209,12 +212,16 @@ static void file_event(struct sidecar_queue *queue, struct queue_file *file, int
 static void vp_event(struct sidecar_queue *queue, struct sidecar_vp *vp, int result,
 		     uint32_t flags)
 {
+	eventfd_t count;
+
 	if (!(flags & IORING_CQE_F_MORE))
 		vp->poll_armed = false;
 	if (result < 0)
 		return;
 	if (!vp->poll_armed)
 		arm_poll(queue, vp->event_fd, tagged(vp, TAG_VP), &vp->poll_armed);
+	/* First this, then the look: what comes in between is told again. */
+	eventfd_read(vp->event_fd, &count);
 	tick(queue, vp, now_ns());
 }
 
@@ -280,6 +287,73 @@ int ring_wait(struct sidecar_queue *queue, uint64_t deadline_ns)
 	return result >= 0 || result == -EAGAIN || result == -EBUSY ? 0 : result;
 }
 
+/* ---- what the user polls ---- */
+
+/*
+ * Not the ring's own descriptor: newer kernels do not wake its pollers for a completion that
+ * waits for its thread (DEFER_TASKRUN). They signal a registered eventfd, but not reliably when
+ * the cause is an eventfd itself. So the user gets an epoll of all three: the node files, the VPs'
+ * event_fds, and the ring's, which shows conversions and the timer.
+ */
+static int watch(struct sidecar_queue *queue, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	if (queue->poll_fd < 0)
+		return 0;
+	return epoll_ctl(queue->poll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+static void unwatch(struct sidecar_queue *queue, int fd)
+{
+	if (queue->poll_fd >= 0)
+		epoll_ctl(queue->poll_fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
+static int watch_all(struct sidecar_queue *queue)
+{
+	struct queue_file *file;
+	struct sidecar_vp *vp;
+	int error;
+
+	error = io_uring_register_eventfd(&queue->ring, queue->event_fd);
+	if (!error)
+		error = watch(queue, queue->event_fd);
+	for (file = queue->files; file && !error; file = file->next)
+		error = watch(queue, file->file->poll_fd);
+	for (vp = queue->attached; vp && !error; vp = vp->next_attached)
+		error = watch(queue, vp->event_fd);
+	return error;
+}
+
+static void close_watch(struct sidecar_queue *queue)
+{
+	if (queue->poll_fd >= 0)
+		close(queue->poll_fd);
+	if (queue->event_fd >= 0)
+		close(queue->event_fd);
+	queue->poll_fd = -1;
+	queue->event_fd = -1;
+}
+
+int ring_watch(struct sidecar_queue *queue)
+{
+	int error = 0;
+
+	queue->poll_fd = epoll_create1(EPOLL_CLOEXEC);
+	/* Readable from the start: nobody knows what has come before. */
+	queue->event_fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (queue->poll_fd < 0 || queue->event_fd < 0)
+		error = -errno;
+	if (!error)
+		error = watch_all(queue);
+	if (!error)
+		return 0;
+	io_uring_unregister_eventfd(&queue->ring);
+	close_watch(queue);
+	return error;
+}
+
 /* ---- polls ---- */
 
 static struct queue_file *find_file(struct sidecar_queue *queue, const struct node_file *file)
@@ -299,7 +373,9 @@ static struct queue_file *add_file(struct sidecar_queue *queue, struct node_file
 	if (!one)
 		return NULL;
 	one->file = file;
-	if (arm_poll(queue, file->poll_fd, tagged(one, TAG_FILE), &one->poll_armed)) {
+	if (watch(queue, file->poll_fd) ||
+	    arm_poll(queue, file->poll_fd, tagged(one, TAG_FILE), &one->poll_armed)) {
+		unwatch(queue, file->poll_fd);
 		free(one);
 		return NULL;
 	}
@@ -328,6 +404,7 @@ static void remove_file(struct sidecar_queue *queue, struct queue_file *file)
 {
 	struct queue_file **link = &queue->files;
 
+	unwatch(queue, file->file->poll_fd);
 	disarm(queue, tagged(file, TAG_FILE), &file->poll_armed);
 	while (*link != file)
 		link = &(*link)->next;
@@ -343,7 +420,9 @@ int ring_arm(struct sidecar_queue *queue, struct sidecar_vp *vp)
 		file = add_file(queue, vp->file);
 	if (!file)
 		return -ENOMEM;
-	if (arm_poll(queue, vp->event_fd, tagged(vp, TAG_VP), &vp->poll_armed)) {
+	if (watch(queue, vp->event_fd) ||
+	    arm_poll(queue, vp->event_fd, tagged(vp, TAG_VP), &vp->poll_armed)) {
+		unwatch(queue, vp->event_fd);
 		if (!file->users)
 			remove_file(queue, file);
 		return -EAGAIN;
@@ -361,6 +440,7 @@ void ring_disarm(struct sidecar_queue *queue, struct sidecar_vp *vp)
 	struct queue_file *file = find_file(queue, vp->file);
 	struct sidecar_vp **link = &queue->attached;
 
+	unwatch(queue, vp->event_fd);
 	disarm(queue, tagged(vp, TAG_VP), &vp->poll_armed);
 	while (*link != vp)
 		link = &(*link)->next_attached;
@@ -417,4 +497,5 @@ int ring_init(struct sidecar_queue *queue, uint32_t entries)
 void ring_exit(struct sidecar_queue *queue)
 {
 	io_uring_queue_exit(&queue->ring);
+	close_watch(queue);
 }

@@ -60,8 +60,8 @@ int translate_check(struct sidecar_vp *vp, uint64_t flags, const void *output)
 {
 	if (!(flags >> HV_TRANSLATE_VTL_SHIFT & HV_VTL_USE_NUMBER))
 		return vp_error(vp, SIDECAR_ERROR_ERRNO, -EINVAL,
-				"CPU %u: translate flags 0x%" PRIx64 " name no VTL in bits 56 to 63",
-				vp->cpu, flags);
+				"CPU %u: translate flags 0x%" PRIx64
+				" name no VTL in bits 56 to 63", vp->cpu, flags);
 	if (!output)
 		return vp_error(vp, SIDECAR_ERROR_ERRNO, -EINVAL,
 				"CPU %u: translate without an output", vp->cpu);

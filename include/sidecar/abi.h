@@ -133,7 +133,7 @@ SIDECAR_ASSERT_OFFSET(struct sidecar_command_page, reserved1, 0xa10);
 
 struct sidecar_registers_request {
 	uint16_t count;	    /* 0..31; more is an error text */
-	uint8_t target_vtl; /* HV_INPUT_VTL_* */
+	uint8_t target_vtl; /* HV_VTL_* */
 	uint8_t reserved0;
 	uint16_t status; /* out: HV_STATUS_* of the first register that failed, 0 = all done */
 	uint8_t reserved1[10];

@@ -86,7 +86,8 @@ SIDECAR_ASSERT_SIZE(struct sidecar_ioctl_cpu, 32);
  * On the descriptor of a partition. Addresses and length are multiples of 4096; user memory must
  * be the caller's, is pinned until unmapped and charged to RLIMIT_MEMLOCK once.
  * EINVAL unaligned, empty, beyond 2^48 or unknown flags; EEXIST overlaps a mapped range; EFAULT
- * not the caller's memory; ENOMEM RLIMIT_MEMLOCK or no memory; unmap: ENOENT not what was mapped.
+ * not the caller's memory; ENOMEM RLIMIT_MEMLOCK or no memory; unmap: ENOENT not what was mapped,
+ * ETIMEDOUT a CPU that could not even be reset may still use it: the pages stay pinned.
  */
 struct sidecar_ioctl_map {
 	uint32_t size;
@@ -115,6 +116,21 @@ SIDECAR_ASSERT_SIZE(struct sidecar_ioctl_unmap, 24);
 /* Argument: a partition's descriptor. EBUSY after this open file has claimed a VP; EBADF. */
 #define SIDECAR_IOC_PARTITION_ATTACH _IO(SIDECAR_IOC_TYPE, 0xE3)
 #define SIDECAR_IOC_CPU _IOWR(SIDECAR_IOC_TYPE, 0xE4, struct sidecar_ioctl_cpu)
+
+/*
+ * IORING_OP_URING_CMD on the node's descriptor, with this as cmd_op and struct sidecar_uring_cmd
+ * as the 16 bytes of payload: START whose completion is the CQE, not read(). The CQE's result is 0
+ * when the command is complete, or START's errno; ECANCELED when the owner closed meanwhile and the
+ * command was stopped. STOP and CANCEL work on it as on START.
+ */
+#define SIDECAR_URING_START 0xF8u
+
+struct sidecar_uring_cmd {
+	uint32_t cpu;
+	uint32_t flags;	   /* 0, else EINVAL */
+	uint64_t reserved; /* 0, else EINVAL */
+};
+SIDECAR_ASSERT_SIZE(struct sidecar_uring_cmd, 16);
 
 /* On a partition's descriptor. */
 #define SIDECAR_IOC_PARTITION_MAP _IOW(SIDECAR_IOC_TYPE, 0xE8, struct sidecar_ioctl_map)

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/klog.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -24,7 +23,6 @@
 #define ROUNDS 5u
 #define LOG_SIZE (1u << 20)
 #define KLOG_READ_ALL 3
-#define TOUCHED_PERCENT 93u
 
 struct times {
 	struct samples insmod; /* ns */
@@ -35,20 +33,6 @@ static bool failed(const char *what)
 {
 	fprintf(stderr, "bench-bringup: %s: %s\n", what, strerror(errno));
 	return false;
-}
-
-/*
- * A VM's memory costs its host a page fault each when it is touched first, which under emulation can
- * be more than all that is measured here. Linux's allocator keeps what is freed below.
- */
-static bool touch_memory(void)
-{
-	size_t size = (size_t)sysconf(_SC_AVPHYS_PAGES) * TOUCHED_PERCENT / 100 *
-		      (size_t)sysconf(_SC_PAGESIZE);
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-
-	return (memory != MAP_FAILED && munmap(memory, size) == 0) || failed("memory");
 }
 
 /* The last line of the kind "sidecar: 63 CPUs in 1 nodes started in 5123 us". */
@@ -129,7 +113,7 @@ static bool into_linux(unsigned int count, uint64_t *ns)
 
 static void print_row(unsigned int count, const char *name, double ms, double linux_ms)
 {
-	printf("%3u CPUs %-37s %12.3f ms %10.0fx\n", count, name, ms, linux_ms / ms);
+	printf("%3u CPUs %-37s %12.3f ms %10.1fx\n", count, name, ms, linux_ms / ms);
 }
 
 static void print_table(unsigned int count, struct times *times, uint64_t linux_ns)
@@ -138,6 +122,7 @@ static void print_table(unsigned int count, struct times *times, uint64_t linux_
 	double first = (double)times->insmod.value[0] / 1e6; /* before the sort */
 	double first_driver = (double)times->driver.value[0] / 1e3;
 
+	printf("%-46s %12s    %11s\n", "until the CPUs are of use", "time", "faster");
 	print_row(count, "into the sidecar: CPUs, first", first_driver, linux_ms);
 	print_row(count, "into the sidecar: CPUs, median of 5",
 		  (double)samples_percentile(&times->driver, 50) / 1e3, linux_ms);
@@ -158,8 +143,6 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	count = (unsigned int)strtoul(argv[2], NULL, 10);
-	if (!touch_memory())
-		return 1;
 	for (unsigned int i = 0; i < ROUNDS; i++)
 		if (!load(argv[1], count, &times) || !unload())
 			return 1;

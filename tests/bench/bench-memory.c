@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * How much memory the sidecar takes: nodes, the kernel image, and the nested page tables of a
- * 64 MiB guest in 4 KiB and in 2 MiB pages. Numbers of the driver's come from its debugfs; what is
- * not there is said to be not there.
+ * 64 MiB guest in 4 KiB and in 2 MiB pages. The driver's numbers come from its debugfs; what is not
+ * there is said to be not there.
  */
 #include <elf.h>
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include <sidecar/sidecar.h>
 
 #define IMAGE "/lib/firmware/sidecar-svm.elf"
-#define DEBUGFS "/sys/kernel/debug/sidecar"
+#define DRIVER_MEMORY "/sys/kernel/debug/sidecar/memory"
 #define LARGE_PAGE (2u << 20)
 #define GUEST_SIZE (64u << 20)
 
@@ -23,9 +23,9 @@ static void print_bytes(const char *name, unsigned long long bytes)
 	printf("%-46s %12llu bytes\n", name, bytes);
 }
 
-static void print_absent(const char *name, const char *path)
+static void print_absent(const char *name)
 {
-	printf("%-46s not exposed (%s)\n", name, path);
+	printf("%-46s not exposed by the driver\n", name);
 }
 
 static bool failed(const char *what, const struct sidecar_error *error)
@@ -34,20 +34,20 @@ static bool failed(const char *what, const struct sidecar_error *error)
 	return false;
 }
 
-/* The first number behind the word in a file of "word number" lines; any number for word "". */
-static bool read_number(const char *path, const char *word, unsigned long long *number)
+/* The line of the driver's report that begins with the word, without it. */
+static bool driver_line(const char *word, char *line, int size)
 {
-	char line[128];
 	size_t length = strlen(word);
 	bool found = false;
-	FILE *file = fopen(path, "re");
+	FILE *file = fopen(DRIVER_MEMORY, "re");
 
 	if (!file)
 		return false;
-	while (!found && fgets(line, sizeof(line), file))
-		found = strncmp(line, word, length) == 0 &&
-			sscanf(line + length, "%llu", number) == 1;
+	while (!found && fgets(line, size, file))
+		found = strncmp(line, word, length) == 0;
 	fclose(file);
+	if (found)
+		memmove(line, line + length, strlen(line) + 1 - length);
 	return found;
 }
 
@@ -96,21 +96,17 @@ static bool print_nodes(struct sidecar *client)
 {
 	struct sidecar_node_info info;
 	unsigned long long bytes;
-	char name[64], path[64];
+	char name[64], word[32], line[128];
 
 	for (uint32_t i = 0; i < sidecar_node_count(client); i++) {
 		if (sidecar_node_info(client, i, &info) != 0)
 			return failed("node", sidecar_error(client));
-		snprintf(name, sizeof(name), "node %u, %u CPUs: what the contract asks", info.index,
-			 info.cpu_count);
-		print_bytes(name, SIDECAR_REQUIRED_MEMORY(info.cpu_count));
-		snprintf(name, sizeof(name), "node %u, %u CPUs: what the driver took", info.index,
-			 info.cpu_count);
-		snprintf(path, sizeof(path), DEBUGFS "/node%u/memory", info.index);
-		if (read_number(path, "", &bytes))
+		snprintf(name, sizeof(name), "node %u, %u CPUs", info.index, info.cpu_count);
+		snprintf(word, sizeof(word), "node%u ", info.index);
+		if (driver_line(word, line, sizeof(line)) && sscanf(line, "%llu", &bytes) == 1)
 			print_bytes(name, bytes);
 		else
-			print_absent(name, path);
+			print_absent(name);
 	}
 	return true;
 }
@@ -130,19 +126,21 @@ static char *guest_memory(int advice)
 	return memory;
 }
 
+/* There is one partition: ours. */
 static void print_tables(const char *pages)
 {
-	unsigned long long tables, large;
-	char name[64];
+	unsigned long long bytes, large;
+	char name[64], line[128];
 
 	snprintf(name, sizeof(name), "tables of a 64 MiB guest in %s pages", pages);
-	if (!read_number(DEBUGFS "/nested", "tables", &tables) ||
-	    !read_number(DEBUGFS "/nested", "large", &large)) {
-		print_absent(name, DEBUGFS "/nested");
+	if (!driver_line("partition ", line, sizeof(line)) ||
+	    sscanf(line, "tables %llu ranges %*u memory %*u large_pages %llu", &bytes,
+		   &large) != 2) {
+		print_absent(name);
 		return;
 	}
-	print_bytes(name, tables * SIDECAR_PAGE_SIZE);
-	printf("    in use: %llu tables, %llu entries of 2 MiB\n", tables, large);
+	print_bytes(name, bytes);
+	printf("    entries of 2 MiB in use: %llu of %u\n", large, GUEST_SIZE / LARGE_PAGE);
 }
 
 static bool measure_tables(struct sidecar *client, const char *pages, int advice)

@@ -161,6 +161,39 @@ static unsigned int large_pages(void)
 	return value;
 }
 
+static unsigned long long counted(const char *kind)
+{
+	FILE *exits = fopen("/sys/class/misc/" SIDECAR_DEVICE_PREFIX "0/cpu1/exits", "r");
+	unsigned long long value, found = ~0ull;
+	char name[32];
+
+	while (exits && fscanf(exits, "%31s %llu", name, &value) == 2) {
+		if (strcmp(name, kind) == 0)
+			found = value;
+	}
+	if (exits)
+		fclose(exits);
+	return found;
+}
+
+static void test_counters(void)
+{
+	struct device device = device_open();
+	unsigned long long ports = counted("io"), total = counted("total");
+	uint64_t exits = describe(&device, 1).exits;
+	unsigned int i, failed = 0;
+
+	close(GIVE_GUEST(&device, port_guest));
+	for (i = 0; i < 10; i++)
+		failed += run(&device, 1, SIDECAR_COMMAND_RUN_VP) != 0;
+	tap_equal(failed, 0, "ten port exits");
+	tap_equal(message_of(&device, 1), 0x80010000, "they are that");
+	tap_equal(counted("io") - ports, 10, "sysfs: io");
+	tap_equal(counted("total") - total, 10, "sysfs: total");
+	tap_equal(describe(&device, 1).exits - exits, 10, "CPU: exits");
+	device_close(&device);
+}
+
 /* The code is in the last page of a 2 MiB page, which is mapped twice and unmapped once. */
 static void test_large(void)
 {
@@ -243,6 +276,7 @@ int main(void)
 	test_attach(&device);
 	device_close(&device);
 	test_guest();
+	test_counters();
 	test_large();
 	test_unmap_running();
 	test_close_running();

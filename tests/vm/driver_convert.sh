@@ -7,6 +7,11 @@ irq() {
 	grep mshv_vtl_sidecar0 /proc/interrupts | cut -d: -f1 | tr -d ' '
 }
 
+# How many have arrived on the online CPU number $1, counted from 1.
+arrived() {
+	awk -v column=$((1 + $1)) '/mshv_vtl_sidecar0/ { print $column }' /proc/interrupts
+}
+
 check "the module loads" insmod_sidecar cpus=1-3
 driver_vp busy 2 3 >/tmp/busy &
 sleep 1
@@ -29,9 +34,13 @@ is "the others take commands" "$(driver_vp none 0 1) $(driver_vp none 0 3)" "1:o
 
 check "R13: the completion interrupt moves there" \
 	sh -c "echo 4 >/proc/irq/$(irq)/smp_affinity"
-is "and arrives" "$(driver_vp none 0 1)" 1:ok
+before=$(arrived 2)
+is "a command is completed" "$(driver_vp none 0 1)" 1:ok
+is "by an interrupt there" "$(($(arrived 2) - before))" 1
 check "R13: its CPU goes offline" set_online 2 0
-is "and it arrives elsewhere" "$(driver_vp none 0 3)" 3:ok
+before=$(arrived 1)
+is "a command is completed all the same" "$(driver_vp none 0 3)" 3:ok
+is "by an interrupt elsewhere" "$(($(arrived 1) - before))" 1
 check "the CPU comes online again" set_online 2 1
 check "and goes again" set_online 2 0
 

@@ -408,6 +408,10 @@ static void test_noise(void)
 			((uint8_t *)page)[i] = (uint8_t)(seed >> 16);
 		}
 		head()->count = (uint16_t)(round % 40);
+		if (round & 64) { /* noise that is not refused at the first look */
+			page->cpu_context.fx_state.mxcsr &= 0xffff;
+			register_page->dirty &= HV_REGISTER_PAGE_DIRTY_ALL;
+		}
 		if (start(&device, CPU, round % 6) != 0)
 			break;
 		if (wait_completion(&device, 20) < 0) { /* a guest that has nothing to say */

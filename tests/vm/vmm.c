@@ -355,8 +355,9 @@ bool vmm_still_runs(struct vmm *vmm, unsigned int ms)
 
 	if (error == 0 && event.kind == SIDECAR_EVENT_CANCELLED && event.error == -ETIMEDOUT)
 		return true;
-	tap_note("the run ended with %d, event %s %d, message %#x", error,
-		 sidecar_event_kind_name(event.kind), event.error, vmm_message_type(vmm));
+	tap_note("the run ended with %d, event %s %d, message %#x at RIP %#llx", error,
+		 sidecar_event_kind_name(event.kind), event.error, vmm_message_type(vmm),
+		 (unsigned long long)vmm_get(vmm, HV_REGISTER_RIP));
 	return false;
 }
 

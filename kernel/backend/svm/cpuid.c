@@ -14,8 +14,8 @@
  * (intercepted as undefined), FMA, F16C and AVX (no YMM switch), XSAVE, x2APIC and the TSC
  * deadline (the local APIC is the VMM's).
  */
-#define LEAF1_ECX                                                                                  \
-	(BIT(0) | BIT(1) | BIT(9) | BIT(13) | BIT(17) | BIT(19) | BIT(20) | BIT(22) | BIT(23) |    \
+#define LEAF1_ECX                                                                               \
+	(BIT(0) | BIT(1) | BIT(9) | BIT(13) | BIT(17) | BIT(19) | BIT(20) | BIT(22) | BIT(23) | \
 	 BIT(25) | BIT(30))
 #define LEAF1_ECX_HYPERVISOR BIT(31)
 /* All but HTT: a VP is a processor of its own. */
@@ -23,8 +23,8 @@
 #define LEAF1_EBX_CLFLUSH 0x0000ff00u
 
 /* FSGSBASE, BMI1, SMEP, BMI2, ERMS, RDSEED, ADX, SMAP, CLFLUSHOPT, CLWB, SHA. */
-#define LEAF7_EBX                                                                                  \
-	(BIT(0) | BIT(3) | BIT(7) | BIT(8) | BIT(9) | BIT(18) | BIT(19) | BIT(20) | BIT(23) |      \
+#define LEAF7_EBX                                                                             \
+	(BIT(0) | BIT(3) | BIT(7) | BIT(8) | BIT(9) | BIT(18) | BIT(19) | BIT(20) | BIT(23) | \
 	 BIT(24) | BIT(29))
 /* UMIP, RDPID. */
 #define LEAF7_ECX (BIT(2) | BIT(22))

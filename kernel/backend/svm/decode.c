@@ -434,8 +434,8 @@ static bool matches_0f(const struct svm_instruction *in, uint32_t exit)
 		return matches_0f01(in, exit);
 	case 0x06: /* CLTS */
 		return matches_write_cr(0, exit);
-	case 0x08:
-		return exit == SVM_EXIT_INVD;
+	case 0x08: /* QEMU calls it WBINVD, too */
+		return exit == SVM_EXIT_INVD || exit == SVM_EXIT_WBINVD;
 	case 0x09:
 		return exit == SVM_EXIT_WBINVD;
 	case 0x20:

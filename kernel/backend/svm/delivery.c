@@ -224,8 +224,8 @@ static enum svm_readiness notify(struct svm_vp *vp)
 		return SVM_DELIVERABLE_NMI;
 	}
 	if (notification_due(vp)) {
-		vp->deliverability &= ~(HV_DELIVERABILITY_INTERRUPT |
-					HV_DELIVERABILITY_PRIORITY_MASK);
+		vp->deliverability &=
+			~(HV_DELIVERABILITY_INTERRUPT | HV_DELIVERABILITY_PRIORITY_MASK);
 		return SVM_DELIVERABLE;
 	}
 	return SVM_READY;
@@ -281,15 +281,15 @@ static void move_interrupt(struct svm_vp *vp)
 
 	if (!event_is(vp, HV_EVENT_TYPE_EXTERNAL_INTERRUPT) || interruption_pending(vp))
 		return;
-	vp->pending_interruption = HV_PENDING_INTERRUPTION_PENDING |
-				   vector << HV_PENDING_INTERRUPTION_VECTOR_SHIFT;
+	vp->pending_interruption =
+		HV_PENDING_INTERRUPTION_PENDING | vector << HV_PENDING_INTERRUPTION_VECTOR_SHIFT;
 }
 
 static void raise_event(struct svm_vp *vp, uint64_t word)
 {
 	move_interrupt(vp);
-	vp->pending_event.low = word | HV_EVENT_PENDING |
-				(uint64_t)HV_EVENT_TYPE_EXCEPTION << HV_EVENT_TYPE_SHIFT;
+	vp->pending_event.low =
+		word | HV_EVENT_PENDING | (uint64_t)HV_EVENT_TYPE_EXCEPTION << HV_EVENT_TYPE_SHIFT;
 	vp->pending_event.high = 0;
 }
 

@@ -240,6 +240,8 @@ static bool set_msr(struct cpu *cpu, uint32_t name, uint64_t value)
 		return false;
 	status = svm_set_register(vp, &cpu->command->cpu_context, name, &wide);
 	vp->unchecked = unchecked; /* what a guest does to itself is consistent */
+	if (name == HV_REGISTER_TSC_AUX)
+		svm_hardware_load_tsc_aux(vp);
 	return status == HV_STATUS_SUCCESS;
 }
 
@@ -262,8 +264,8 @@ static enum svm_result msr(struct cpu *cpu)
 	struct svm_stop stop;
 
 	if (rule.kind == MSR_REGISTER)
-		return access_msr(cpu, rule.name) ? skip_instruction(cpu) :
-						    raise_with_code(cpu, VECTOR_GP, 0);
+		return access_msr(cpu, rule.name) ? skip_instruction(cpu)
+						  : raise_with_code(cpu, VECTOR_GP, 0);
 	stop = stop_at_instruction(cpu);
 	svm_message_msr(message_of(cpu), &stop);
 	svm_count(cpu, SIDECAR_EXIT_MSR);
@@ -393,8 +395,8 @@ static uint8_t access_type(const struct svm_vmcb *vmcb, bool fetch)
 {
 	if (fetch)
 		return HV_INTERCEPT_ACCESS_EXECUTE;
-	return vmcb->control.exit_info1 & SVM_NPF_WRITE ? HV_INTERCEPT_ACCESS_WRITE :
-							  HV_INTERCEPT_ACCESS_READ;
+	return vmcb->control.exit_info1 & SVM_NPF_WRITE ? HV_INTERCEPT_ACCESS_WRITE
+							: HV_INTERCEPT_ACCESS_READ;
 }
 
 /* Without decode assists only the address of a fetch is known: RIP, or the page behind it. */

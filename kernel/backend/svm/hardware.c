@@ -123,6 +123,12 @@ void svm_hardware_stop(void)
 
 /* ---- registers around RUN_VP ----------------------------------------------------------------- */
 
+void svm_hardware_load_tsc_aux(const struct svm_vp *vp)
+{
+	if (svm_host.tsc_aux)
+		wrmsr_safe(MSR_TSC_AUX, vp->tsc_aux);
+}
+
 /* The caller has checked MXCSR and XFEM. */
 void svm_hardware_load(struct cpu *cpu)
 {
@@ -132,8 +138,7 @@ void svm_hardware_load(struct cpu *cpu)
 	dr_load(vp->dr);
 	if (svm_host.xsave)
 		xsetbv_safe(0, vp->xfem);
-	if (svm_host.tsc_aux)
-		wrmsr_safe(MSR_TSC_AUX, vp->tsc_aux);
+	svm_hardware_load_tsc_aux(vp);
 }
 
 void svm_hardware_store(struct cpu *cpu)

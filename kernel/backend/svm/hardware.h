@@ -35,6 +35,9 @@ void svm_hardware_stop(void);
 void svm_hardware_load(struct cpu *cpu);
 void svm_hardware_store(struct cpu *cpu);
 
+/* The one of them that a guest changes by an intercepted instruction. */
+void svm_hardware_load_tsc_aux(const struct svm_vp *vp);
+
 /* Leaves nothing of the last owner in registers and branch predictors. */
 void svm_hardware_scrub(void);
 

@@ -59,7 +59,7 @@ static void allow_msr(uint32_t msr)
 	uint32_t range = msr >= 0xc0010000u ? 2 : msr >= 0xc0000000u ? 1 : 0;
 	uint32_t bit = (msr & 0x1fff) * 2;
 
-	svm_msrpm[range * 2048 + bit / 8] &= (uint8_t)~(3u << (bit % 8));
+	svm_msrpm[range * 2048 + bit / 8] &= (uint8_t) ~(3u << (bit % 8));
 }
 
 void svm_intercepts_init(void)
@@ -81,18 +81,19 @@ void svm_intercepts_init(void)
  * no STOP would end the guest; #MC is the machine's, not the guest's.
  *
  * Task switches stay with the processor: with nested paging they touch nothing but the guest's own
- * memory and registers. So do CR0 and CR3; CR4 has bits that this backend does not switch state for.
+ * memory and registers. So do CR0 and CR3; CR4 has bits that this backend does not switch state
+ * for.
  */
 void svm_intercepts_set(struct svm_control_area *control)
 {
 	control->intercept_cr_write = 1u << 4;
 	control->intercept_exceptions = EXCEPTION(1) | EXCEPTION(17) | EXCEPTION(18);
-	control->intercept_misc1 =
-		SVM_INTERCEPT1_INTR | SVM_INTERCEPT1_NMI | SVM_INTERCEPT1_SMI |
-		SVM_INTERCEPT1_INIT | SVM_INTERCEPT1_RDPMC | SVM_INTERCEPT1_CPUID |
-		SVM_INTERCEPT1_RSM | SVM_INTERCEPT1_INVD | SVM_INTERCEPT1_HLT |
-		SVM_INTERCEPT1_INVLPGA | SVM_INTERCEPT1_IOIO | SVM_INTERCEPT1_MSR |
-		SVM_INTERCEPT1_FERR_FREEZE | SVM_INTERCEPT1_SHUTDOWN;
+	control->intercept_misc1 = SVM_INTERCEPT1_INTR | SVM_INTERCEPT1_NMI | SVM_INTERCEPT1_SMI |
+				   SVM_INTERCEPT1_INIT | SVM_INTERCEPT1_RDPMC |
+				   SVM_INTERCEPT1_CPUID | SVM_INTERCEPT1_RSM | SVM_INTERCEPT1_INVD |
+				   SVM_INTERCEPT1_HLT | SVM_INTERCEPT1_INVLPGA |
+				   SVM_INTERCEPT1_IOIO | SVM_INTERCEPT1_MSR |
+				   SVM_INTERCEPT1_FERR_FREEZE | SVM_INTERCEPT1_SHUTDOWN;
 	control->intercept_misc2 =
 		SVM_INTERCEPT2_VMRUN | SVM_INTERCEPT2_VMMCALL | SVM_INTERCEPT2_VMLOAD |
 		SVM_INTERCEPT2_VMSAVE | SVM_INTERCEPT2_STGI | SVM_INTERCEPT2_CLGI |

@@ -23,10 +23,10 @@ struct svm_stop {
 /* An access that the nested tables refused. */
 struct svm_memory_access {
 	uint64_t gpa;
-	uint64_t gva;	 /* if gva_valid */
+	uint64_t gva; /* if gva_valid */
 	bool gva_valid;
-	bool present;	 /* mapped, but not for this access */
-	uint8_t access;	 /* HV_INTERCEPT_ACCESS_* */
+	bool present;	/* mapped, but not for this access */
+	uint8_t access; /* HV_INTERCEPT_ACCESS_* */
 };
 
 void svm_message_io(struct hv_message *message, const struct svm_stop *stop);

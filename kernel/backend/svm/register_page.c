@@ -47,8 +47,7 @@ static bool set_segments(struct svm_vp *vp, struct sidecar_cpu_context *context,
 		struct hv_u128 wide;
 
 		__builtin_memcpy(&wide, &request->segment[i], sizeof(wide));
-		if (svm_set_register(vp, context, HV_REGISTER_ES + i, &wide) !=
-		    HV_STATUS_SUCCESS)
+		if (svm_set_register(vp, context, HV_REGISTER_ES + i, &wide) != HV_STATUS_SUCCESS)
 			return false;
 	}
 	return true;
@@ -63,8 +62,7 @@ static bool apply(struct svm_vp *vp, struct sidecar_cpu_context *context,
 		return false;
 	if ((dirty & HV_REGISTER_PAGE_DIRTY_SEGMENTS) && !set_segments(vp, context, request))
 		return false;
-	if ((dirty & HV_REGISTER_PAGE_DIRTY_GP) &&
-	    !set(vp, context, HV_REGISTER_RSP, request->rsp))
+	if ((dirty & HV_REGISTER_PAGE_DIRTY_GP) && !set(vp, context, HV_REGISTER_RSP, request->rsp))
 		return false;
 	if ((dirty & HV_REGISTER_PAGE_DIRTY_RIP) &&
 	    !set(vp, context, HV_REGISTER_RIP, request->rip))
@@ -132,15 +130,16 @@ static void fill_segments(struct hv_register_page *page, const struct svm_save_a
 
 	for (unsigned int i = 0; i < SEGMENT_COUNT; i++)
 		page->segment[i] = svm_segment_to_hv(&segments[i]);
+	page->segment[HV_SEGMENT_INDEX_SS] = svm_stack_segment(save);
 }
 
 static uint64_t interrupt_state(const struct svm_vp *vp)
 {
 	uint64_t state = vp->nmi_masked ? HV_INTERRUPT_STATE_NMI_MASKED : 0;
 
-	return vp->vmcb->control.int_state & SVM_INT_STATE_SHADOW ?
-		       state | HV_INTERRUPT_STATE_SHADOW :
-		       state;
+	return vp->vmcb->control.int_state & SVM_INT_STATE_SHADOW
+		       ? state | HV_INTERRUPT_STATE_SHADOW
+		       : state;
 }
 
 static void fill_control(struct hv_register_page *page, const struct svm_vp *vp)

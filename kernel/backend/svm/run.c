@@ -161,6 +161,7 @@ static enum svm_result step(struct cpu *cpu, struct sidecar_command_error *error
 
 	switch (svm_deliver(&backend->vp, &backend->delivery, &backend->vp.vmcb->save.cr2)) {
 	case SVM_SUSPENDED:
+		svm_publish_generation(cpu); /* the driver waits for this one too */
 		arch_wait(cpu);
 		return SVM_GO_ON;
 	case SVM_DELIVERABLE:

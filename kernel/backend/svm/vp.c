@@ -105,4 +105,7 @@ void svm_vp_settle(struct svm_vp *vp)
 	if (svm_long_mode(save))
 		save->efer |= EFER_LMA;
 	save->cpl = svm_cpl(save);
+	/* A processor whose SS says another level than its CPL does not exist; QEMU believes SS. */
+	save->ss.attributes = (uint16_t)((save->ss.attributes & ~HV_SEGMENT_DPL_MASK) |
+					 save->cpl << HV_SEGMENT_DPL_SHIFT);
 }

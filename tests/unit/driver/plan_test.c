@@ -21,7 +21,7 @@ static struct plan_cpu *make_cpus(uint32_t count, uint32_t online)
 
 	assert_non_null(cpus);
 	for (i = 0; i < count; i++)
-		cpus[i] = (struct plan_cpu){ true, i < online, 0, i };
+		cpus[i] = (struct plan_cpu){true, i < online, 0, i};
 	return cpus;
 }
 
@@ -47,7 +47,7 @@ static struct fixture *make(uint32_t count, uint32_t online)
 
 	assert_non_null(f);
 	f->cpus = make_cpus(count, online);
-	f->machine = (struct plan_machine){ f->cpus, count };
+	f->machine = (struct plan_machine){f->cpus, count};
 	f->plan.note = add_note;
 	f->plan.note_context = f;
 	return f;
@@ -61,7 +61,7 @@ static void drop(struct fixture *f)
 
 static int run(struct fixture *f, const char *cpus, uint32_t node_size, bool strict)
 {
-	struct plan_options options = { cpus, node_size, strict };
+	struct plan_options options = {cpus, node_size, strict};
 
 	f->notes[0] = '\0';
 	return plan_make(&f->plan, &f->machine, &options);
@@ -243,8 +243,9 @@ static void absent_and_boot_cpus_are_refused(void **state)
 static void garbage_is_refused(void **state)
 {
 	static const char *const texts[] = {
-		"x", "1-", "-3", "1,,2", "1,", ",1", "1-2-3", "1 2", "1-3x", "0x1", "+1", "1:2",
-		"99999999999", "1-99999999999", "1-3/2", "all",
+		"x",	 "1-",	 "-3",	"1,,2", "1,",  ",1",	      "1-2-3",
+		"1 2",	 "1-3x", "0x1", "+1",	"1:2", "99999999999", "1-99999999999",
+		"1-3/2", "all",
 	};
 	struct fixture *f = make(4, OFFLINE_BUT_0);
 	size_t i;

@@ -54,6 +54,25 @@ static void test_R4_after(void **state)
 	destroy_vp(vp);
 }
 
+static void cancel_vp(void *context)
+{
+	sidecar_vp_cancel(context);
+}
+
+/* When the driver has nothing to stop yet, and the library's first look is over. */
+static void test_R4_between_look_and_start(void **state)
+{
+	struct machine *machine = *state;
+	struct sidecar_vp *vp = make_vp(machine, CPU_A);
+
+	set_guest(machine, CPU_A, guest_endless);
+	for (unsigned int i = 0; i < 5; i++) {
+		fake_before_start(machine->fake, cancel_vp, vp);
+		expect(vp, SIDECAR_EVENT_CANCELLED);
+	}
+	destroy_vp(vp);
+}
+
 static void test_R4_many_are_one(void **state)
 {
 	struct machine *machine = *state;
@@ -291,6 +310,7 @@ int main(void)
 		BOTH(test_R4_before),
 		BOTH(test_R4_during),
 		BOTH(test_R4_after),
+		BOTH(test_R4_between_look_and_start),
 		BOTH(test_R4_many_are_one),
 		BOTH(test_R4_intercept_leaves_the_flag),
 		BOTH(test_R4_stop_without_cancel_restarts),

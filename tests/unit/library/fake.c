@@ -82,6 +82,8 @@ struct fake {
 	struct fake_online online[MAX_ONLINE];
 	struct fake_fault faults[FAKE_OPERATIONS];
 	int converting; /* conversions in progress */
+	void (*before_start)(void *context);
+	void *before_start_context;
 };
 
 static void must(bool condition, const char *text)
@@ -533,6 +535,21 @@ static int claim(struct fake *fake, int handle, uint32_t number, struct fake_nod
 	return 0;
 }
 
+void fake_before_start(struct fake *fake, void (*hook)(void *context), void *context)
+{
+	fake->before_start_context = context;
+	fake->before_start = hook;
+}
+
+static void call_hook(struct fake *fake)
+{
+	void (*hook)(void *) = fake->before_start;
+
+	fake->before_start = NULL;
+	if (hook)
+		hook(fake->before_start_context);
+}
+
 static int start(void *context, int handle, uint32_t number)
 {
 	struct fake *fake = context;
@@ -540,6 +557,7 @@ static int start(void *context, int handle, uint32_t number)
 	uint32_t n;
 	int error;
 
+	call_hook(fake);
 	pthread_mutex_lock(&fake->lock);
 	error = fault(fake, FAKE_START);
 	if (!error)

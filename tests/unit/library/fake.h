@@ -72,6 +72,9 @@ void fake_fail(struct fake *fake, enum fake_operation operation, int error, unsi
 /* Calls so far. */
 unsigned int fake_calls(struct fake *fake, enum fake_operation operation);
 
+/* Called once, at the beginning of the next START, before the CPU is asked to run. */
+void fake_before_start(struct fake *fake, void (*hook)(void *context), void *context);
+
 /* What node_info says instead of the truth; 0 = the truth. */
 void fake_lie_about_shmem(struct fake *fake, uint32_t per_cpu_shmem);
 

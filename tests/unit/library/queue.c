@@ -238,6 +238,11 @@ static void test_deadline_of_wait(void **state)
 	end(queue, vp);
 }
 
+static void cancel_vp(void *context)
+{
+	sidecar_vp_cancel(context);
+}
+
 static void test_R4_cancel(void **state)
 {
 	struct machine *machine = *state;
@@ -253,6 +258,9 @@ static void test_R4_cancel(void **state)
 	assert_int_equal(sidecar_queue_prepare_run(queue, vp, 0), 0);
 	sidecar_vp_cancel(vp); /* before it is submitted */
 	assert_int_equal(sidecar_queue_submit(queue), 1);
+	expect(queue, vp, SIDECAR_OPERATION_RUN, SIDECAR_EVENT_CANCELLED, 0);
+	fake_before_start(machine->fake, cancel_vp, vp); /* while it is submitted */
+	start_run(queue, vp);
 	expect(queue, vp, SIDECAR_OPERATION_RUN, SIDECAR_EVENT_CANCELLED, 0);
 	for (unsigned int i = 0; i < 20; i++) { /* during, from another thread */
 		thread = cancel_later(vp, i % 4);

@@ -230,7 +230,8 @@ static void test_kernel_panic(void **state)
 	set_guest(machine, CPU_A, guest_bug);
 	assert_int_equal(sidecar_vp_run(vp, in_ms(200), &event), -ETIMEDOUT);
 	check_event(&event, vp, SIDECAR_EVENT_FAILED, -ETIMEDOUT);
-	assert_int_equal(fake_host(machine->fake, CPU_A)->state.cpu_state, SIDECAR_CPU_FAULTED);
+	assert_int_equal(__atomic_load_n(&fake_host(machine->fake, CPU_A)->state.cpu_state,
+					 __ATOMIC_ACQUIRE), SIDECAR_CPU_FAULTED);
 	check_failed(vp);
 }
 

@@ -71,6 +71,9 @@ static void test_base_cpu(void **state)
 	check_create(machine, CPU_BASE, -ENOENT, "8");
 	check_create(machine, 0, -ENOENT, "0");
 	check_create(machine, 40, -ENOENT, "40");
+	check_text(sidecar_error(machine->client), "base CPU");
+	assert_int_equal(fake_calls(machine->fake, FAKE_START), 0); /* not even tried */
+	assert_int_equal(fake_calls(machine->fake, FAKE_RUN), 0);
 }
 
 /* R7: a CPU that Linux has taken. */

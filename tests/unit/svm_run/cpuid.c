@@ -28,7 +28,8 @@ static void test_leaf1(void **state)
 	(void)state;
 	/* MONITOR, FMA, x2APIC, TSC deadline, XSAVE, OSXSAVE, AVX, F16C */
 	assert_int_equal(w.ecx & (BIT(3) | BIT(12) | BIT(21) | BIT(24) | BIT(26) | BIT(27) |
-				  BIT(28) | BIT(29)), 0);
+				  BIT(28) | BIT(29)),
+			 0);
 	assert_true(w.ecx & BIT(31)); /* a hypervisor is present */
 	assert_true(w.ecx & BIT(13)); /* CMPXCHG16B */
 	assert_int_equal(w.edx & BIT(28), 0);
@@ -42,7 +43,7 @@ static void test_leaf7(void **state)
 
 	(void)state;
 	assert_int_equal(w.eax, 0);
-	assert_int_equal(w.ebx & (BIT(5) | BIT(16)), 0); /* AVX2, AVX-512 */
+	assert_int_equal(w.ebx & (BIT(5) | BIT(16)), 0);		   /* AVX2, AVX-512 */
 	assert_int_equal(w.ecx & (BIT(3) | BIT(4) | BIT(7) | BIT(16)), 0); /* PKU, CET, LA57 */
 	assert_int_equal(w.edx, 0);
 	assert_true(w.ebx & BIT(7)); /* SMEP */
@@ -71,7 +72,8 @@ static void test_limits(void **state)
 
 static void test_hidden_leaves(void **state)
 {
-	static const uint32_t hidden[] = {5, 6, 0x0a, 0x0b, 0x0d, 0x14, 0x40000000, 0x40000001,
+	static const uint32_t hidden[] = {5,	      6,	  0x0a,	      0x0b,
+					  0x0d,	      0x14,	  0x40000000, 0x40000001,
 					  0x8000000a, 0x8000001d, 0x8000001e, 0x8000001f};
 
 	(void)state;
@@ -82,8 +84,8 @@ static void test_hidden_leaves(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_leaf1),	 cmocka_unit_test(test_leaf7),
-		cmocka_unit_test(test_extended), cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_leaf1),	      cmocka_unit_test(test_leaf7),
+		cmocka_unit_test(test_extended),      cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_hidden_leaves),
 	};
 

@@ -29,6 +29,11 @@ void svm_hardware_load(struct cpu *cpu)
 	(void)cpu;
 }
 
+void svm_hardware_load_tsc_aux(const struct svm_vp *vp)
+{
+	fake.tsc_aux = vp->tsc_aux;
+}
+
 void svm_hardware_store(struct cpu *cpu)
 {
 	(void)cpu;

@@ -49,6 +49,7 @@ struct fake {
 	unsigned int drains;
 	unsigned int waits;
 	unsigned int scrubs;
+	uint64_t tsc_aux; /* the processor's */
 	struct sidecar_command_error error;
 };
 

@@ -201,9 +201,9 @@ static void test_refused_fetch(void **state)
 
 static void put_exception(void)
 {
-	static const uint8_t order[] = {SIDECAR_GP_RAX, SIDECAR_GP_RCX, SIDECAR_GP_RDX,
-					SIDECAR_GP_RBX, 0,		SIDECAR_GP_RBP,
-					SIDECAR_GP_RSI, SIDECAR_GP_RDI};
+	static const uint8_t order[] = {
+		SIDECAR_GP_RAX, SIDECAR_GP_RCX, SIDECAR_GP_RDX, SIDECAR_GP_RBX, 0,
+		SIDECAR_GP_RBP, SIDECAR_GP_RSI, SIDECAR_GP_RDI};
 
 	put_header(0x80010003, 240, 2);
 	put_bytes(0x3b, 0x50);

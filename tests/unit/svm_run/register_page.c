@@ -158,9 +158,14 @@ static void test_fill(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_clean),   TEST(test_not_valid),	TEST(test_all),
-		TEST(test_one),	    TEST(test_refused),		TEST(test_refused_segment),
-		TEST(test_unknown_dirty_bit), TEST(test_fill),
+		TEST(test_clean),
+		TEST(test_not_valid),
+		TEST(test_all),
+		TEST(test_one),
+		TEST(test_refused),
+		TEST(test_refused_segment),
+		TEST(test_unknown_dirty_bit),
+		TEST(test_fill),
 	};
 
 	return cmocka_run_group_tests_name("svm_register_page", tests, NULL, NULL);

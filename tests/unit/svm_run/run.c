@@ -201,6 +201,26 @@ static void stop_on_wait(struct fake *f)
 		fake_stop();
 }
 
+static void generation_moves_on_wait(struct fake *f)
+{
+	if (f->waits == 2)
+		fake_stop();
+	if (f->waits == 2)
+		assert_int_equal(f->state.generation_seen, 6);
+	f->state.generation = 6;
+}
+
+/* R17: whoever unmaps waits for a VP that does not run, too. */
+static void test_generation_while_suspended(void **state)
+{
+	(void)state;
+	fake.on_wait = generation_moves_on_wait;
+	backend_command_begin(&fake.cpu);
+	fake.cpu.backend.vp.activity = HV_ACTIVITY_STARTUP_SUSPEND;
+	assert_int_equal(fake_run(), RUN_STOPPED);
+	assert_int_equal(fake.waits, 2);
+}
+
 static void test_startup_suspend(void **state)
 {
 	(void)state;
@@ -235,6 +255,42 @@ static void test_msr_inside(void **state)
 	assert_int_equal(fake.command.cpu_context.gps[SIDECAR_GP_RAX], 0); /* without SVME */
 	assert_int_equal(fake.entry[1].rip, fake.entry[0].rip + 2);
 	assert_int_equal(fake.state.exits[SIDECAR_EXIT_INTERNAL], 1);
+}
+
+static void writes_pat(struct fake *f, unsigned int n)
+{
+	f->cpu.backend.guest.gps[SIDECAR_GP_RCX] = 0x277;
+	if (n == 0)
+		f->cpu.backend.vp.vmcb->save.rax = 0x01000406; /* RDX is 0 */
+	fake_exit(n == 0 ? SVM_EXIT_MSR : SVM_EXIT_HLT, SVM_MSR_WRITE, 0);
+}
+
+/* What a guest does to itself needs no settling: its CPL may be another than SS says. */
+static void test_msr_written(void **state)
+{
+	(void)state;
+	fake.guest = writes_pat;
+	fake_run();
+	assert_int_equal(fake_vmcb()->save.g_pat, 0x01000406);
+	assert_int_equal(fake.entry[1].event_inj, 0);
+	assert_false(fake.cpu.backend.vp.unchecked);
+}
+
+static void writes_tsc_aux(struct fake *f, unsigned int n)
+{
+	f->cpu.backend.guest.gps[SIDECAR_GP_RCX] = 0xc0000103;
+	if (n == 0)
+		f->cpu.backend.vp.vmcb->save.rax = 77;
+	fake_exit(n == 0 ? SVM_EXIT_MSR : SVM_EXIT_HLT, SVM_MSR_WRITE, 0);
+}
+
+/* RDTSCP is not intercepted: it reads the processor's at once. */
+static void test_tsc_aux_written(void **state)
+{
+	(void)state;
+	fake.guest = writes_tsc_aux;
+	fake_run();
+	assert_int_equal(fake.tsc_aux, 77);
 }
 
 static void runs_vmrun(struct fake *f, unsigned int n)
@@ -323,6 +379,32 @@ static void test_cr4_hidden(void **state)
 	assert_int_equal(fake_vmcb()->save.cr4, 0);
 	assert_int_equal(fake.entry[1].event_inj & SVM_EVENT_VECTOR_MASK, 13);
 	assert_int_equal(fake.entry[1].tlb_control, SVM_TLB_KEEP);
+}
+
+static void writes_cr8(struct fake *f, unsigned int n)
+{
+	/* mov cr8, rbx; only asked for while a window is open */
+	assert_true(f->cpu.backend.vp.vmcb->control.intercept_cr_write & 1u << 8);
+	if (n == 0)
+		fake_exit(SVM_EXIT_WRITE_CR0 + 8, 0, 0);
+	else
+		fake_exit(SVM_EXIT_HLT, 0, 0);
+}
+
+static void test_cr8_in_window(void **state)
+{
+	static const uint8_t lock_mov_cr0_ebx[] = {0xf0, 0x0f, 0x22, 0xc3};
+
+	(void)state;
+	fake_map_code(CODE);
+	memcpy(fake.code + 0xff0, lock_mov_cr0_ebx, sizeof(lock_mov_cr0_ebx));
+	fake.guest = writes_cr8;
+	fake.command.cpu_context.gps[SIDECAR_GP_RBX] = 9;
+	backend_command_begin(&fake.cpu);
+	fake.cpu.backend.vp.deliverability = HV_DELIVERABILITY_INTERRUPT;
+	fake_run();
+	assert_int_equal(fake_vmcb()->control.int_ctl & SVM_INT_CTL_TPR_MASK, 9);
+	assert_int_equal(fake.entry[1].rip, fake.entry[0].rip + 4);
 }
 
 /* TCG does not come back from LME without PAE: it must not see it, and the guest must. */
@@ -455,12 +537,16 @@ int main(void)
 		TEST(test_inconsistent),
 		TEST(test_registers),
 		TEST(test_startup_suspend),
+		TEST(test_generation_while_suspended),
+		TEST(test_msr_written),
+		TEST(test_tsc_aux_written),
 		TEST(test_msr_inside),
 		TEST(test_hidden_instruction),
 		TEST(test_debug_exception),
 		TEST(test_endless_exception),
 		TEST(test_cr4),
 		TEST(test_cr4_hidden),
+		TEST(test_cr8_in_window),
 		TEST(test_lme_alone),
 		TEST(test_data_access),
 		TEST(test_fetch),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * R10 and R9: whatever registers, register page and code a VMM gives to a VP, the CPU answers, and
- * a cancel ends the run. Random, from a seed that is printed; SEED, ROUNDS
- * and VERBOSE (what each round begins with) are the environment's.
+ * a cancel ends the run. The environment may have SEED (else always the same), ROUNDS, and VERBOSE,
+ * which shows what each round begins with.
  */
 #include "device.h"
 
@@ -304,13 +304,13 @@ static unsigned long environment(const char *name, unsigned long otherwise)
 
 int main(void)
 {
-	unsigned long rounds = environment("ROUNDS", 3000), i;
+	unsigned long rounds = environment("ROUNDS", 2000), i;
 	unsigned long messages = 0;
 
 	verbose = environment("VERBOSE", 0);
 	if (insert_module("cpus=1-3"))
 		return 1;
-	seed = environment("SEED", (unsigned long)now_ms() * 2654435761u | 1);
+	seed = environment("SEED", 88172645463325252);
 	tap_note("SEED=%lu ROUNDS=%lu", (unsigned long)seed, rounds);
 	open_guest();
 	for (i = 0; i < rounds; i++) {
