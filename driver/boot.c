@@ -35,9 +35,12 @@ static struct {
 	struct sidecar_boot_output *output;
 	struct sidecar_extension *extension;
 	unsigned int extension_order;
+	bool taken; /* output and extension are somebody else's */
 } boot;
 
 static u32 *burst; /* APIC IDs, by the number of CPUs */
+
+static struct sidecar_state_page *no_state; /* of a kernel that was taken and has none */
 
 u64 scdrv_start_ns;
 
@@ -141,6 +144,8 @@ static bool park_in(struct sidecar_trampoline *trampoline, u32 apic_id)
 	struct park_wait wait = {&trampoline->parked, shm_read(&trampoline->parked)};
 	bool parked;
 
+	if (!scdrv_image.trampoline_size)
+		return false;
 	shm_write_release(&trampoline->park, 1u); /* partner: the trampoline's load */
 	scdrv_trampoline_send(&apic_id, 1);
 	parked = wait_until(has_parked, &wait, SECOND_SIPI_MS * 10);
@@ -207,12 +212,15 @@ static void free_pages_at(const void *address, unsigned int order)
 
 static void free_boot(void)
 {
-	free_pages_at(boot.params, 0);
-	free_pages_at(boot.output, 0);
-	free_pages_at(boot.extension, boot.extension_order);
+	if (!boot.taken) {
+		free_pages_at(boot.params, 0);
+		free_pages_at(boot.output, 0);
+		free_pages_at(boot.extension, boot.extension_order);
+	}
 	kvfree(burst);
 	memset(&boot, 0, sizeof(boot));
 	burst = NULL;
+	no_state = NULL;
 }
 
 static int alloc_boot(unsigned int cpus)
@@ -283,6 +291,11 @@ static bool in_node(const struct scdrv_node *node, u64 pa, u64 size)
 	       pa - node->memory <= node->memory_size - size;
 }
 
+static void *node_va(const struct scdrv_node *node, u64 pa)
+{
+	return node->memory_va + (pa - node->memory);
+}
+
 static int adopt_vp(struct scdrv_vp *vp, const struct sidecar_extension_cpu *from)
 {
 	void *shmem = vp->node->shmem_va + vp->index * SIDECAR_PER_CPU_SHMEM;
@@ -292,13 +305,17 @@ static int adopt_vp(struct scdrv_vp *vp, const struct sidecar_extension_cpu *fro
 	vp->register_page = shmem + SIDECAR_PAGE_SIZE;
 	if (!vp->index)
 		return 0;
+	if (no_state && !from->entry) {
+		vp->state = no_state;
+		return 0;
+	}
 	if (!in_node(vp->node, from->state_page, PAGE_SIZE) || !from->cr3 || !from->entry) {
 		pr_err("the sidecar kernel did not prepare CPU %u: state page %#llx, tables "
 		       "%#llx\n",
 		       vp->cpu, from->state_page, from->cr3);
 		return -EPROTO;
 	}
-	vp->state = phys_to_virt(from->state_page);
+	vp->state = node_va(vp->node, from->state_page);
 	return 0;
 }
 
@@ -315,7 +332,7 @@ static int adopt_control(struct scdrv_node *node, const struct sidecar_node_outp
 		       from->shmem_pages_size);
 		return -EPROTO;
 	}
-	control = phys_to_virt(from->control_page);
+	control = node_va(node, from->control_page);
 	if (control->index != node->index || control->base_cpu != node->base_cpu ||
 	    control->cpu_count != node->cpu_count || control->request_vector > 0xff) {
 		pr_err("node %u: its control page says node %u, CPU %u, %u CPUs, vector %u\n",
@@ -326,7 +343,7 @@ static int adopt_control(struct scdrv_node *node, const struct sidecar_node_outp
 	node->control = control;
 	node->request_vector = control->request_vector;
 	node->shmem = from->shmem_pages_base;
-	node->shmem_va = phys_to_virt(node->shmem);
+	node->shmem_va = node_va(node, node->shmem);
 	return 0;
 }
 
@@ -343,6 +360,24 @@ static int adopt_nodes(void)
 		for (i = 0; i < node->cpu_count && !error; i++)
 			error = adopt_vp(&node->vps[i], from++);
 	}
+	return error;
+}
+
+int scdrv_boot_take(const struct sidecar_boot_output *output, struct sidecar_extension *extension,
+		    struct sidecar_state_page *instead_of_state)
+{
+	int error;
+
+	boot.taken = true;
+	boot.output = (struct sidecar_boot_output *)output;
+	boot.extension = extension;
+	no_state = instead_of_state;
+	error = adopt_nodes();
+	boot.output = NULL;
+	if (error)
+		free_boot();
+	else if (extension->boot_pml4e)
+		scdrv_trampoline_map_image(extension->boot_pml4e);
 	return error;
 }
 

@@ -17,8 +17,9 @@
  *
  * A VP with a command in flight is on node->busy. The completion interrupt clears needs_attention
  * first and then looks at the status byte of each of them (R2); the status byte was RUN before the
- * VP came to the list (R1). What ends goes to its only waiter: the thread in RUN, or the bit maps
- * of the owner's file, whose readers take turns (R3).
+ * VP came to the list (R1). What ends goes to its only waiter: the thread in RUN, a ring's request
+ * (uring.c), or the bit maps of the owner's file, whose readers take turns (R3). A ring's request
+ * is ASYNC with a waiter; it leaves nothing to be read, so AVAIL follows at once.
  *
  * While a VP is busy a timer looks at deadlines. A command that is not RUN_VP gets a deadline, a
  * STOP gets one; the first is answered with a STOP, the second with a reset of the CPU by
@@ -37,6 +38,7 @@
 
 #define SIGNAL_GRACE_MS 20 /* R5: a register command takes microseconds */
 #define TICK_MAX_MS 100
+#define SLOW_FACTOR 2 /* asleep, a command takes the wake-up's time longer */
 #define MXCSR_MASK 0xffffu /* every bit that FXRSTOR accepts; APM vol. 2, 11.5.9 */
 
 /* ---- a command in flight; all under scan_lock ------------------------------------------------ */
@@ -108,12 +110,25 @@ static void finish_async(struct scdrv_vp *vp, int error)
 	add_result(vp->owner, error ? vp->owner->failed : vp->owner->finished, vp);
 }
 
+/* ECANCELED only if the closer's STOP reached a CPU that was still executing the command. */
+static void finish_ring(struct scdrv_vp *vp, int error)
+{
+	struct scdrv_waiter *waiter = vp->waiter;
+
+	waiter->error = vp->releaser && is_stopping(vp) && !error ? -ECANCELED : error;
+	vp->waiter = NULL;
+	set_claim(vp, SCDRV_AVAIL);
+	waiter->end(waiter);
+}
+
 static void finish(struct scdrv_vp *vp, int error)
 {
 	list_del_init(&vp->busy);
 	vp->has_deadline = false;
 	if (is_sync(vp))
 		finish_sync(vp, vp->releaser && !error ? -EINTR : error);
+	else if (vp->waiter)
+		finish_ring(vp, error);
 	else
 		finish_async(vp, error);
 	wake_up_all(&vp->wait);
@@ -149,28 +164,36 @@ static void stop(struct scdrv_vp *vp)
 {
 	if (!in_flight(vp) || is_stopping(vp) || vp->failing || look(vp))
 		return;
-	set_claim(vp, is_sync(vp) ? SCDRV_SYNC_STOPPING : SCDRV_ASYNC_STOPPING);
 	set_deadline(vp);
-	if (shm_cas_u8(vp->status, SIDECAR_STATUS_RUN, SIDECAR_STATUS_STOP))
-		scdrv_kick(vp);
-	else
-		look(vp);
+	if (!shm_cas_u8(vp->status, SIDECAR_STATUS_RUN, SIDECAR_STATUS_STOP)) {
+		look(vp); /* it has ended by itself */
+		return;
+	}
+	set_claim(vp, is_sync(vp) ? SCDRV_SYNC_STOPPING : SCDRV_ASYNC_STOPPING);
+	scdrv_kick(vp);
 }
 
 /* Publishes the command; the CPU is IDLE and the VP AVAIL and owned. */
-static int launch(struct scdrv_vp *vp, enum scdrv_claim claim)
+static int launch(struct scdrv_vp *vp, struct scdrv_waiter *waiter)
 {
 	/* Read once. A user who lies about it meets the deadline, and the STOP that it brings. */
 	u32 command = shm_read(&vp->command->command);
 
 	vp->has_deadline = false;
-	if (command != SIDECAR_COMMAND_RUN_VP)
+	vp->runs_guest = command == SIDECAR_COMMAND_RUN_VP;
+	if (vp->runs_guest && vp->cancelled) {
+		vp->cancelled = false;
+		return -ECANCELED;
+	}
+	if (!vp->runs_guest)
 		set_deadline(vp);
+	shm_write(&vp->state->quiet, waiter && waiter->watches);
 	if (!shm_cas_u8(vp->status, SIDECAR_STATUS_IDLE, SIDECAR_STATUS_RUN)) {
 		fail_later(vp, "has an impossible status");
 		return -EIO;
 	}
-	set_claim(vp, claim);
+	vp->waiter = waiter;
+	set_claim(vp, waiter && !waiter->end ? SCDRV_SYNC : SCDRV_ASYNC);
 	list_add_tail(&vp->busy, &vp->node->busy);
 	if (!timer_pending(&vp->node->tick))
 		mod_timer(&vp->node->tick, next_tick());
@@ -321,12 +344,14 @@ static void set_claim_locked(struct scdrv_vp *vp, enum scdrv_claim claim)
 	spin_unlock_irqrestore(&vp->node->scan_lock, flags);
 }
 
-static int own(struct scdrv_file *file, struct scdrv_vp *vp)
+int scdrv_claim_own(struct scdrv_file *file, struct scdrv_vp *vp)
 {
 	struct scdrv_partition *partition = NULL;
 	unsigned long flags;
 	int error;
 
+	if (scdrv_claim_is_owner(file, vp))
+		return 0;
 	down_write(&vp->node->map_lock); /* a fault in progress inserts before the zap */
 	spin_lock_irqsave(&vp->node->scan_lock, flags);
 	error = startable(file, vp);
@@ -345,25 +370,21 @@ static int own(struct scdrv_file *file, struct scdrv_vp *vp)
 	return 0;
 }
 
-/* Starts a command, after claiming the VP if it is nobody's. waiter: NULL for START. */
+/* Starts a command of a claimed VP. waiter: NULL for START. */
 static int begin(struct scdrv_file *file, struct scdrv_vp *vp, struct scdrv_waiter *waiter)
 {
 	unsigned long flags;
 	int error;
 
-	if (READ_ONCE(vp->owner) != file) {
-		error = own(file, vp);
-		if (error)
-			return error;
-	}
 	spin_lock_irqsave(&vp->node->scan_lock, flags);
 	error = startable(file, vp);
 	if (!error && !vp->owner)
 		error = -EBUSY; /* closed in between */
-	if (!error) {
-		vp->waiter = waiter;
-		error = launch(vp, waiter ? SCDRV_SYNC : SCDRV_ASYNC);
-	}
+	/* Only the claimer's close would end it, and the file lives as long as it is pending. */
+	if (!error && waiter && waiter->end && vp->claimer != current->files)
+		error = -EBUSY;
+	if (!error)
+		error = launch(vp, waiter);
 	spin_unlock_irqrestore(&vp->node->scan_lock, flags);
 	return error;
 }
@@ -386,11 +407,18 @@ int scdrv_claim_attach(struct scdrv_file *file, struct scdrv_partition *partitio
 	return error;
 }
 
-/* ---- START, RUN, STOP, CANCEL ---------------------------------------------------------------- */
+/* ---- START, RUN, a ring's request, STOP, CANCEL ---------------------------------------------- */
 
 int scdrv_claim_start(struct scdrv_file *file, struct scdrv_vp *vp)
 {
-	return begin(file, vp, NULL);
+	int error = scdrv_claim_own(file, vp);
+
+	return error ? error : begin(file, vp, NULL);
+}
+
+int scdrv_claim_submit(struct scdrv_file *file, struct scdrv_vp *vp, struct scdrv_waiter *waiter)
+{
+	return begin(file, vp, waiter);
 }
 
 /* R5. True when the command had to be stopped. */
@@ -411,18 +439,57 @@ static bool stop_after_signal(struct scdrv_vp *vp, struct scdrv_waiter *waiter)
 	return stopped;
 }
 
+static void look_locked(struct scdrv_vp *vp, const struct scdrv_waiter *waiter)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&vp->node->scan_lock, flags);
+	if (!waiter->done && !vp->failing)
+		look(vp);
+	spin_unlock_irqrestore(&vp->node->scan_lock, flags);
+}
+
+/* Whether the watcher should go on; anybody else who wants this CPU comes first. */
+static bool may_watch(const struct scdrv_waiter *waiter, u64 end)
+{
+	return !READ_ONCE(waiter->done) && !need_resched() && !signal_pending(current) &&
+	       ktime_get_ns() < end;
+}
+
+/*
+ * A command that ends within a few microseconds costs less watched than slept for: no interrupt, no
+ * scheduler. The CPU was told by quiet, before RUN, that nobody needs its notification; taking that
+ * back and looking once more closes the gap (the exchange pairs with the kernel's, see dispatch.c).
+ */
+static void watch(struct scdrv_vp *vp, struct scdrv_waiter *waiter)
+{
+	u64 end = ktime_get_ns() + scdrv_spin_us * (u64)NSEC_PER_USEC;
+
+	while (may_watch(waiter, end) && scdrv_status(vp) != SIDECAR_STATUS_IDLE)
+		cpu_relax();
+	shm_exchange(&vp->state->quiet, 0);
+	look_locked(vp, waiter);
+}
+
 int scdrv_claim_run(struct scdrv_file *file, struct scdrv_vp *vp)
 {
-	struct scdrv_waiter waiter = {};
+	/* Whoever took longer than the watch last time would only be watched in vain again. */
+	struct scdrv_waiter waiter = {.watches = scdrv_spin_us && !READ_ONCE(vp->slow)};
+	u64 start = ktime_get_ns();
 	bool stopped = false;
 	unsigned long flags;
 	int error;
 
-	error = begin(file, vp, &waiter);
+	error = scdrv_claim_own(file, vp);
+	if (!error)
+		error = begin(file, vp, &waiter);
 	if (error)
 		return error;
+	if (waiter.watches)
+		watch(vp, &waiter);
 	if (wait_event_interruptible(vp->wait, READ_ONCE(waiter.done)))
 		stopped = stop_after_signal(vp, &waiter);
+	WRITE_ONCE(vp->slow, ktime_get_ns() - start > SLOW_FACTOR * scdrv_spin_us * (u64)NSEC_PER_USEC);
 	/* Whoever set done may still be using the waiter inside the lock. */
 	spin_lock_irqsave(&vp->node->scan_lock, flags);
 	error = waiter.error;
@@ -447,13 +514,16 @@ int scdrv_claim_stop(struct scdrv_file *file, struct scdrv_vp *vp)
 	return error;
 }
 
+/* Sticky, so that a caller of RUN, which cannot be left, may have looked at its own flag before. */
 void scdrv_claim_cancel(struct scdrv_file *file, struct scdrv_vp *vp)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&vp->node->scan_lock, flags);
-	if (vp->owner == file)
+	if (vp->owner == file) {
+		vp->cancelled |= !in_flight(vp) || !vp->runs_guest;
 		stop(vp);
+	}
 	spin_unlock_irqrestore(&vp->node->scan_lock, flags);
 }
 
@@ -546,6 +616,7 @@ static void end_release(struct scdrv_file *file, struct scdrv_vp *vp)
 	vp->owner = NULL;
 	vp->claimer = NULL;
 	vp->releaser = NULL;
+	vp->cancelled = false;
 	file->claims--;
 	if (vp->claim == SCDRV_CLOSING)
 		set_claim(vp, SCDRV_AVAIL);

@@ -26,8 +26,14 @@ struct scdrv_file {
 	unsigned long *failed;		   /* asynchronous commands that ended with their CPU */
 };
 
-/* A RUN that waits; on the stack of the waiting thread, under node->scan_lock. */
+/*
+ * What waits for one command, under node->scan_lock: a RUN, on the stack of its thread, which looks
+ * at done; or a ring's request, inside it, whose end() is called and then owns it. end() is called
+ * under the lock, in any context.
+ */
 struct scdrv_waiter {
+	void (*end)(struct scdrv_waiter *waiter); /* NULL: a RUN */
+	bool watches; /* a RUN that looks at the status byte itself before it sleeps */
 	bool done;
 	int error;
 };
@@ -35,8 +41,22 @@ struct scdrv_waiter {
 int scdrv_claim_add(struct scdrv_node *node);	  /* before the first open */
 void scdrv_claim_remove(struct scdrv_node *node); /* after the last release */
 
+/* Claims the VP for file if it is nobody's; 0 also if it is the file's already. May sleep. */
+int scdrv_claim_own(struct scdrv_file *file, struct scdrv_vp *vp);
+
+/* A moment later it may be wrong; whoever starts a command looks again, under the lock. */
+static inline bool scdrv_claim_is_owner(const struct scdrv_file *file, const struct scdrv_vp *vp)
+{
+	return READ_ONCE(vp->owner) == file;
+}
+
 int scdrv_claim_start(struct scdrv_file *file, struct scdrv_vp *vp);
 int scdrv_claim_run(struct scdrv_file *file, struct scdrv_vp *vp);
+/*
+ * START for a ring's request. The VP must have been claimed through the caller's descriptor table,
+ * else EBUSY. Never sleeps. After 0 waiter->end() is called exactly once, perhaps already.
+ */
+int scdrv_claim_submit(struct scdrv_file *file, struct scdrv_vp *vp, struct scdrv_waiter *waiter);
 int scdrv_claim_stop(struct scdrv_file *file, struct scdrv_vp *vp);
 void scdrv_claim_cancel(struct scdrv_file *file, struct scdrv_vp *vp);
 

@@ -13,6 +13,7 @@
 #include "claim.h"
 #include "device.h"
 #include "partition.h"
+#include "uring.h"
 
 static struct scdrv_node *node_of(struct miscdevice *misc)
 {
@@ -100,13 +101,18 @@ static int is_same_file(const void *filp, struct file *other, unsigned int fd)
 	return filp == other;
 }
 
+bool scdrv_file_is_open(struct file *filp, struct files_struct *table)
+{
+	return iterate_fd(table, 0, is_same_file, filp);
+}
+
 /*
  * At every close of a descriptor. id names the descriptor table, which no longer holds this
  * descriptor; while it holds a duplicate, its process has not closed the device (R6).
  */
 static int device_flush(struct file *filp, fl_owner_t id)
 {
-	if (id && !iterate_fd(id, 0, is_same_file, filp))
+	if (id && !scdrv_file_is_open(filp, id))
 		scdrv_claim_release(filp->private_data, id);
 	return 0;
 }
@@ -131,6 +137,7 @@ static const struct file_operations device_fops = {
 	.poll = device_poll,
 	.mmap = scdrv_mmap,
 	.unlocked_ioctl = scdrv_ioctl,
+	.uring_cmd = scdrv_uring_cmd,
 	.flush = device_flush,
 	.release = device_release,
 };

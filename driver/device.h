@@ -5,7 +5,15 @@
 
 #include <linux/fs.h>
 
+#include "driver.h"
+
 long scdrv_ioctl(struct file *filp, unsigned int request, unsigned long argument);
 int scdrv_mmap(struct file *filp, struct vm_area_struct *vma);
+
+/* The VP of a Linux CPU number, whole: nothing is cut off. NULL: outside the node. */
+struct scdrv_vp *scdrv_file_vp(struct scdrv_file *file, unsigned long cpu);
+
+/* Whether a descriptor of this table is the file. */
+bool scdrv_file_is_open(struct file *filp, struct files_struct *table);
 
 #endif

@@ -4,6 +4,7 @@
  *
  *   main.c       parameters, init and exit, one call a line
  *   plan.c       which CPUs become which node; pure
+ *   adopt.c      CPUs that a boot shim has started before Linux
  *   image.c      the sidecar kernel's ELF file, through the firmware loader
  *   memory.c     node memory
  *   apic.c       INIT, SIPI and fixed interrupts to a physical APIC ID
@@ -13,6 +14,7 @@
  *   hotplug.c    a sidecar CPU becomes Linux's
  *   device.c     the character device: open, read, poll, close
  *   ioctl.c      its ioctls
+ *   uring.c      its commands for a ring
  *   mmap.c       the shared pages in user mode
  *   claim.c      who may use a VP and what it is doing, in one file
  *   partition.c  guest memory
@@ -94,10 +96,13 @@ struct scdrv_vp {
 	struct scdrv_file *owner;
 	fl_owner_t claimer;	     /* whose close ends the claim */
 	pid_t claimer_pid;	     /* for people */
-	struct scdrv_waiter *waiter; /* the RUN in flight */
+	struct scdrv_waiter *waiter; /* of the RUN or ring's request in flight */
 	struct list_head busy;	     /* in node->busy or node->failing while in flight */
 	unsigned long deadline;	     /* jiffies; means something if has_deadline */
 	bool has_deadline;
+	bool runs_guest; /* the command in flight, or the last one, is RUN_VP */
+	bool slow;	 /* the last RUN took too long for watching it */
+	bool cancelled;	 /* CANCEL found no RUN_VP in flight: the next one does not start */
 	bool failing;	 /* about to be reset; no longer scanned */
 	struct task_struct *releaser; /* gives the claim up: the owner closes; no new command */
 	const char *failing_reason;
@@ -118,8 +123,9 @@ struct scdrv_node {
 	int numa_node;
 
 	/* memory.c: order-0 pages, physically contiguous, each with a reference of ours. */
-	struct page *pages;
+	struct page *pages; /* NULL: adopted, reserved by the firmware's map */
 	phys_addr_t memory;
+	void *memory_va;
 	size_t memory_size;
 
 	/* boot.c, inside the above. */
@@ -155,6 +161,7 @@ struct scdrv_node {
 extern struct scdrv_node **scdrv_nodes; /* scdrv_node_count, in the order of their indices */
 extern unsigned int scdrv_node_count;
 extern unsigned int scdrv_timeout_ms;
+extern unsigned int scdrv_spin_us; /* how long RUN watches before it sleeps; 0 = not at all */
 extern struct device *scdrv_root; /* /sys/devices/sidecar; parent of everything we register */
 
 /* NULL when the CPU is in no node; the base CPU has a VP (SCDRV_REMOVED). */
@@ -195,6 +202,13 @@ extern u64 scdrv_start_ns; /* from the first INIT until the last CPU was IDLE */
 
 /* Starts every CPU of every node; afterwards each VP is SCDRV_AVAIL or failed. */
 int scdrv_boot_start(bool log);
+
+/*
+ * What a kernel that runs already has answered to whoever started it; no_state stands in for state
+ * pages that it has not. Undone by scdrv_boot_stop. extension stays the caller's.
+ */
+int scdrv_boot_take(const struct sidecar_boot_output *output, struct sidecar_extension *extension,
+		    struct sidecar_state_page *no_state);
 
 /* Parks every sidecar CPU in wait-for-SIPI; afterwards none of them uses memory of ours. */
 void scdrv_boot_stop(void);

@@ -142,11 +142,29 @@ static bool find_notes(const struct parser *p, struct sidecar_image_note *note)
 	return false;
 }
 
+static int check_trampoline(struct parser *p, const struct sidecar_image_note *note)
+{
+	if (!note->trampoline_size || note->trampoline_size > SIDECAR_TRAMPOLINE_DATA)
+		return refuse(p, ENOEXEC, "trampoline of %u bytes, not 1..%u",
+			      note->trampoline_size, SIDECAR_TRAMPOLINE_DATA);
+	if (!inside(note->trampoline, note->trampoline_size, p->layout->size))
+		return refuse(p, ENOEXEC, "trampoline at %#x is outside its %zu bytes",
+			      note->trampoline, p->layout->size);
+	p->layout->trampoline = note->trampoline;
+	p->layout->trampoline_size = note->trampoline_size;
+	return 0;
+}
+
+/* Under a hypervisor a kernel starts its CPUs itself: no trampoline, and others have no note. */
 static int check_note(struct parser *p, uint32_t backend)
 {
 	struct sidecar_image_note note;
+	bool found = find_notes(p, &note);
 
-	if (!find_notes(p, &note))
+	p->layout->backend = backend;
+	if (!found && backend == SIDECAR_BACKEND_HYPERV)
+		return 0;
+	if (!found)
 		return refuse(p, ENOEXEC, "not a sidecar kernel: no note named " SIDECAR_NOTE_NAME);
 	if (note.abi_version != SIDECAR_EXTENSION_VERSION)
 		return refuse(p, ENOEXEC, "speaks version %u of the boot extension, not %u",
@@ -154,16 +172,7 @@ static int check_note(struct parser *p, uint32_t backend)
 	if (note.backend != backend)
 		return refuse(p, ENODEV, "made for backend %u, this machine needs %u", note.backend,
 			      backend);
-	if (!note.trampoline_size || note.trampoline_size > SIDECAR_TRAMPOLINE_DATA)
-		return refuse(p, ENOEXEC, "trampoline of %u bytes, not 1..%u", note.trampoline_size,
-			      SIDECAR_TRAMPOLINE_DATA);
-	if (!inside(note.trampoline, note.trampoline_size, p->layout->size))
-		return refuse(p, ENOEXEC, "trampoline at %#x is outside its %zu bytes",
-			      note.trampoline, p->layout->size);
-	p->layout->trampoline = note.trampoline;
-	p->layout->trampoline_size = note.trampoline_size;
-	p->layout->backend = note.backend;
-	return 0;
+	return backend == SIDECAR_BACKEND_HYPERV ? 0 : check_trampoline(p, &note);
 }
 
 int image_parse(const void *file, size_t file_size, uint32_t backend, struct image_layout *layout,

@@ -6,6 +6,7 @@
 #include "device.h"
 #include "ioctl.h"
 #include "partition.h"
+#include "uring.h"
 
 /* A larger struct is one of a newer program; its unknown part must be zero. */
 int scdrv_copy_struct(void *to, size_t size, const void __user *from)
@@ -26,8 +27,7 @@ static int copy_back(void __user *to, const void *from, size_t size)
 	return copy_to_user(to, from, size) ? -EFAULT : 0;
 }
 
-/* The VP of a Linux CPU number, whole: nothing is cut off. NULL: outside the node. */
-static struct scdrv_vp *vp_of(struct scdrv_file *file, unsigned long cpu)
+struct scdrv_vp *scdrv_file_vp(struct scdrv_file *file, unsigned long cpu)
 {
 	struct scdrv_node *node = file->node;
 
@@ -59,7 +59,8 @@ static long ioctl_caps(void __user *argument)
 	caps = (struct sidecar_ioctl_caps){
 		.size = size,
 		.backend = scdrv_image.backend,
-		.capabilities = SIDECAR_CAP_PARTITIONS | SIDECAR_CAP_CANCEL | SIDECAR_CAP_OWNERSHIP,
+		.capabilities = SIDECAR_CAP_PARTITIONS | SIDECAR_CAP_CANCEL |
+				SIDECAR_CAP_OWNERSHIP | SCDRV_URING_CAPABILITY,
 		.node_count = scdrv_node_count,
 		.timeout_ms = scdrv_timeout_ms,
 	};
@@ -85,7 +86,7 @@ static long ioctl_cpu(struct scdrv_file *file, void __user *argument)
 
 	if (error)
 		return error;
-	vp = vp_of(file, cpu.cpu);
+	vp = scdrv_file_vp(file, cpu.cpu);
 	if (!vp)
 		return -EINVAL;
 	scdrv_claim_describe(vp, &info);
@@ -114,7 +115,7 @@ static long ioctl_attach(struct scdrv_file *file, unsigned long argument)
 
 static long ioctl_vp(struct scdrv_file *file, unsigned int request, unsigned long cpu)
 {
-	struct scdrv_vp *vp = vp_of(file, cpu);
+	struct scdrv_vp *vp = scdrv_file_vp(file, cpu);
 
 	if (!vp)
 		return -EINVAL;
@@ -125,6 +126,8 @@ static long ioctl_vp(struct scdrv_file *file, unsigned int request, unsigned lon
 		return scdrv_claim_run(file, vp);
 	case SIDECAR_IOC_STOP:
 		return scdrv_claim_stop(file, vp);
+	case SIDECAR_IOC_CLAIM:
+		return scdrv_claim_own(file, vp);
 	default:
 		scdrv_claim_cancel(file, vp);
 		return 0;
@@ -140,6 +143,7 @@ long scdrv_ioctl(struct file *filp, unsigned int request, unsigned long argument
 	case SIDECAR_IOC_RUN:
 	case SIDECAR_IOC_STOP:
 	case SIDECAR_IOC_CANCEL:
+	case SIDECAR_IOC_CLAIM:
 		return ioctl_vp(file, request, argument);
 	case SIDECAR_IOC_INFO:
 		return ioctl_info(file, (void __user *)argument);

@@ -4,6 +4,7 @@
  *
  *   insmod sidecar.ko cpus=1-31 [node_size=32] [strict=1] [timeout_ms=5000] [log=0]
  *                     [firmware=sidecar-svm.elf]
+ *   insmod sidecar.ko [handover=0x49000]       adopts what a boot shim has started
  *
  * The list of steps below is the order of everything; a step that fails undoes those before it.
  */
@@ -21,6 +22,7 @@
 #include <asm/processor.h>
 #include <asm/smp.h>
 
+#include "adopt.h"
 #include "driver.h"
 #include "plan.h"
 #include "trampoline.h"
@@ -28,6 +30,8 @@
 #define DEFAULT_NODE_SIZE 32u
 #define DEFAULT_TIMEOUT_MS 5000u
 #define MAX_TIMEOUT_MS 600000u
+#define DEFAULT_SPIN_US 50
+#define MAX_SPIN_US 1000
 #define MAX_APIC_ID 0xfeu /* of the xAPIC; 0xff is everybody */
 
 static char *cpus = "";
@@ -46,6 +50,10 @@ unsigned int scdrv_timeout_ms = DEFAULT_TIMEOUT_MS;
 module_param_named(timeout_ms, scdrv_timeout_ms, uint, 0444);
 MODULE_PARM_DESC(timeout_ms, "bound of every wait but a guest's run, in ms (5000)");
 
+unsigned int scdrv_spin_us = DEFAULT_SPIN_US;
+module_param_named(spin_us, scdrv_spin_us, uint, 0444);
+MODULE_PARM_DESC(spin_us, "how long a RUN watches for its end before it sleeps, in us (50)");
+
 static bool log;
 module_param(log, bool, 0444);
 MODULE_PARM_DESC(log, "the sidecar kernel also logs to COM3 (0)");
@@ -53,6 +61,10 @@ MODULE_PARM_DESC(log, "the sidecar kernel also logs to COM3 (0)");
 static char *firmware = "sidecar-svm.elf";
 module_param(firmware, charp, 0444);
 MODULE_PARM_DESC(firmware, "the sidecar kernel's file below /lib/firmware");
+
+static unsigned long long handover;
+module_param(handover, ullong, 0444);
+MODULE_PARM_DESC(handover, "PA of a boot shim's handover (from Linux's command line)");
 
 struct scdrv_node **scdrv_nodes;
 unsigned int scdrv_node_count;
@@ -62,15 +74,38 @@ struct device *scdrv_root;
 
 static int check_parameters(void)
 {
-	if (scdrv_timeout_ms >= 1 && scdrv_timeout_ms <= MAX_TIMEOUT_MS)
+	if (scdrv_timeout_ms < 1 || scdrv_timeout_ms > MAX_TIMEOUT_MS) {
+		pr_err("timeout_ms=%u is not in 1..%u\n", scdrv_timeout_ms, MAX_TIMEOUT_MS);
+		return -EINVAL;
+	}
+	if (scdrv_spin_us > MAX_SPIN_US) {
+		pr_err("spin_us=%u is not in 0..%u\n", scdrv_spin_us, MAX_SPIN_US);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/*
+ * modprobe hands over what stands on Linux's command line even to a person who types cpus=, so
+ * cpus= goes first; it takes the CPUs from the shim's sidecar as from anybody.
+ */
+static int find_handover(void)
+{
+	if (*cpus && handover)
+		pr_notice("cpus= is given: handover=%#llx is not looked at\n", handover);
+	if (*cpus)
 		return 0;
-	pr_err("timeout_ms=%u is not in 1..%u\n", scdrv_timeout_ms, MAX_TIMEOUT_MS);
-	return -EINVAL;
+	return scdrv_adopt_init(handover);
+}
+
+static bool needs_svm(void)
+{
+	return !scdrv_adopting() || scdrv_adopt_backend() == SIDECAR_BACKEND_SVM;
 }
 
 static int check_machine(void)
 {
-	if (!boot_cpu_has(X86_FEATURE_SVM)) {
+	if (needs_svm() && !boot_cpu_has(X86_FEATURE_SVM)) {
 		pr_err("this machine has no SVM (CPUID 8000_0001h ECX bit 2): AMD-V is needed\n");
 		return -ENODEV;
 	}
@@ -219,7 +254,8 @@ static int plan_nodes(struct plan *plan, struct plan_cpu *table)
 
 	describe_machine(table, nr_cpu_ids);
 	plan->note = print_note;
-	error = plan_make(plan, &machine, &options);
+	error = scdrv_adopting() ? scdrv_adopt_plan(plan, &machine) :
+				   plan_make(plan, &machine, &options);
 	if (error) {
 		pr_err("%s\n", plan->error);
 		return error;
@@ -278,11 +314,15 @@ static int bring_up_bases(void)
 	unsigned int n;
 	int error = 0;
 
-	brought_up = kcalloc(scdrv_node_count, sizeof(*brought_up), GFP_KERNEL);
+	brought_up = kcalloc(nr_cpu_ids, sizeof(*brought_up), GFP_KERNEL);
 	if (!brought_up)
 		return -ENOMEM;
 	for (n = 0; n < scdrv_node_count && !error; n++)
 		error = bring_up_base(scdrv_nodes[n]->base_cpu);
+	for (n = 0; scdrv_adopting() && n < nr_cpu_ids && !error; n++) {
+		if (cpu_present(n) && scdrv_adopt_is_linux(n))
+			error = bring_up_base(n);
+	}
 	if (error)
 		take_bases_down();
 	return error;
@@ -310,8 +350,12 @@ static void free_memory(void)
 
 	if (any_unreachable())
 		return;
-	for (n = 0; n < scdrv_node_count; n++)
-		scdrv_memory_free(scdrv_nodes[n]);
+	for (n = 0; n < scdrv_node_count; n++) {
+		if (scdrv_adopting())
+			scdrv_adopt_memory_free(scdrv_nodes[n]);
+		else
+			scdrv_memory_free(scdrv_nodes[n]);
+	}
 }
 
 static int alloc_memory(void)
@@ -320,7 +364,8 @@ static int alloc_memory(void)
 	int error = 0;
 
 	for (n = 0; n < scdrv_node_count && !error; n++)
-		error = scdrv_memory_alloc(scdrv_nodes[n]);
+		error = scdrv_adopting() ? scdrv_adopt_memory(scdrv_nodes[n]) :
+					   scdrv_memory_alloc(scdrv_nodes[n]);
 	if (error)
 		free_memory();
 	return error;
@@ -328,12 +373,14 @@ static int alloc_memory(void)
 
 static int load_image(void)
 {
-	return scdrv_image_load(firmware);
+	return scdrv_adopting() ? scdrv_adopt_image() : scdrv_image_load(firmware);
 }
 
 static void free_image(void)
 {
-	if (!any_unreachable())
+	if (scdrv_adopting())
+		scdrv_adopt_image_free();
+	else if (!any_unreachable())
 		scdrv_image_free();
 }
 
@@ -368,7 +415,7 @@ static void report_node(const struct scdrv_node *node)
 	pr_info("%s: base CPU %u, sidecar CPUs %u-%u, %zu KiB of NUMA node %d, IRQ %d\n",
 		node->name, node->base_cpu, node->base_cpu + 1,
 		node->base_cpu + node->cpu_count - 1, node->memory_size >> 10,
-		page_to_nid(node->pages), node->irq);
+		node->pages ? page_to_nid(node->pages) : node->numa_node, node->irq);
 }
 
 static void remove_devices(void)
@@ -424,7 +471,7 @@ static void stop_cpus(void)
 
 static int start_cpus(void)
 {
-	int error = scdrv_boot_start(log);
+	int error = scdrv_adopting() ? scdrv_adopt_start() : scdrv_boot_start(log);
 
 	if (error)
 		return error;
@@ -452,6 +499,7 @@ static const struct {
 	void (*leave)(void);
 } steps[] = {
 	{check_parameters, NULL},
+	{find_handover, scdrv_adopt_exit},
 	{check_machine, NULL},
 	{make_nodes, free_nodes},
 	{add_root, remove_root},

@@ -61,6 +61,7 @@ int scdrv_memory_alloc(struct scdrv_node *node)
 	split_page(node->pages, order);
 	free_pages_of(node->pages, size >> PAGE_SHIFT, 1ul << order);
 	node->memory = page_to_phys(node->pages);
+	node->memory_va = page_address(node->pages);
 	node->memory_size = size;
 	return 0;
 }

@@ -515,9 +515,12 @@ static const struct file_operations partition_fops = {
 
 int scdrv_partition_create(int numa_node)
 {
-	struct scdrv_partition *partition = kzalloc(sizeof(*partition), GFP_KERNEL_ACCOUNT);
+	struct scdrv_partition *partition;
 	int fd;
 
+	if (scdrv_image.backend != SIDECAR_BACKEND_SVM)
+		return -EOPNOTSUPP; /* the hypervisor's guest is the partition */
+	partition = kzalloc(sizeof(*partition), GFP_KERNEL_ACCOUNT);
 	if (!partition)
 		return -ENOMEM;
 	kref_init(&partition->references);

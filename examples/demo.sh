@@ -8,6 +8,7 @@ guests=/usr/share/sidecar/guests
 cpus=/sys/devices/system/cpu
 work=/tmp/demo
 corrupt=$1
+parameters=
 
 fail() {
 	echo "demo: FAILED $*"
@@ -134,7 +135,9 @@ compare_counts() {
 rm -rf "$work"
 mkdir -p "$work"
 step "Linux: $(uname -r), CPUs present $(cat $cpus/present), online $(cat $cpus/online)"
-insmod "/lib/modules/$(uname -r)/sidecar.ko" cpus=1-3 || fail "sidecar.ko does not load"
+# A boot shim has chosen the CPUs, and started them, before Linux.
+grep -q sidecar.handover= /proc/cmdline || parameters=cpus=1-3
+insmod "/lib/modules/$(uname -r)/sidecar.ko" $parameters || fail "sidecar.ko does not load"
 step "the nodes"
 list-nodes || fail "list-nodes ended with $?"
 hash_three_files

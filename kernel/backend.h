@@ -4,24 +4,36 @@
  * are plain functions: no table of pointers on the exit path, and no vendor's name outside
  * backend/. backend/svm is AMD-V, backend/hyperv a Hyper-V VTL, backend/host a thread on Linux.
  *
- * All but backend_boot run on the CPU whose struct cpu they get. Every pointer into the command
+ * All that get a struct cpu run on that CPU. Every pointer into the command
  * page points at memory that user mode may rewrite at any time: read once, check, then use.
  */
 #ifndef BACKEND_H
 #define BACKEND_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include <sidecar/abi.h>
 
-struct cpu;
+#include "cpu.h"
+
+struct boot;
 
 /*
  * Once, on the boot CPU or conductor, before any CPU is prepared. False with a text in *error
  * when this machine cannot be used.
  */
-bool backend_boot(const struct sidecar_boot_params *params, struct sidecar_command_error *error);
+bool backend_boot(const struct boot *boot, struct sidecar_command_error *error);
+
+/*
+ * These two only where the kernel starts the CPUs itself (smp/fan_out.c). The first, on any CPU
+ * (cpu is NULL on the boot CPU): starts a VP in cpu_main, on its own tables and stack. False with a
+ * text in *error. The second: the time in units of 100 ns, or always 0.
+ */
+bool backend_start_cpu(struct cpu *cpu, uint32_t vp_index, phys_t tables,
+		       struct sidecar_command_error *error);
+uint64_t backend_time(void);
 
 /* On each CPU before its first IDLE: turn virtualization on, reset the VP. */
 void backend_cpu_start(struct cpu *cpu);
@@ -29,8 +41,11 @@ void backend_cpu_start(struct cpu *cpu);
 /* REMOVE: stop using everything that needs this CPU's memory. */
 void backend_cpu_stop(struct cpu *cpu);
 
-/* After REMOVED was reported: wait for whatever takes the CPU away. Never returns. */
+/* After REMOVED was reported, or the CPU has died: wait for whatever takes it. Never returns. */
 _Noreturn void backend_park(struct cpu *cpu);
+
+/* The CPU dies with this text, which the log already has: tells whoever is above the kernel. */
+void backend_crash(struct cpu *cpu, const char *format, va_list arguments);
 
 /* Before each command: notices a new owner (forgets the old VP) and a new generation. */
 void backend_command_begin(struct cpu *cpu);

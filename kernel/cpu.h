@@ -30,6 +30,7 @@ struct cpu {
 	struct sidecar_control_page *control;
 	struct sidecar_command_page *command;
 	struct hv_register_page *register_page;
+	phys_t register_page_at;
 	struct sidecar_state_page *state;
 	phys_t backend_pages; /* PA of the first of the backend's two private pages */
 	void *backend_memory; /* their VA: BACKEND_PRIVATE_PAGES pages, zero at boot */

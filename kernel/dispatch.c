@@ -25,13 +25,20 @@ static uint8_t wait_for_request(struct cpu *cpu)
 	return status;
 }
 
-static void report(struct cpu *cpu, uint8_t status)
+/*
+ * Gives the pages away. Pairs with the acquire of whoever finds the command complete; and, as an
+ * exchange is a full barrier, with the driver's exchange of quiet: one of the two sees the other.
+ */
+static void publish(struct cpu *cpu, uint8_t status)
+{
+	__atomic_exchange_n(&cpu->control->cpu_status[cpu->node_index], status, __ATOMIC_SEQ_CST);
+}
+
+static void notify(struct cpu *cpu)
 {
 	struct sidecar_control_page *control = cpu->control;
 	response_t response;
 
-	/* Pairs with the acquire of whoever finds the command complete. */
-	shm_write_release(&control->cpu_status[cpu->node_index], status);
 	/* Pairs with the driver's exchange with 0, after which it scans the status bytes. */
 	shm_write_release(&control->needs_attention, 1);
 	response = shm_read((response_t *)(void *)&control->response_cpu);
@@ -44,7 +51,8 @@ static _Noreturn void leave(struct cpu *cpu)
 	backend_cpu_stop(cpu);
 	shm_write(&cpu->state->cpu_state, SIDECAR_CPU_PARKED);
 	arch_cpu_stop(cpu);
-	report(cpu, SIDECAR_STATUS_REMOVED);
+	publish(cpu, SIDECAR_STATUS_REMOVED);
+	notify(cpu);
 	backend_park(cpu);
 }
 
@@ -61,6 +69,8 @@ _Noreturn void dispatch(struct cpu *cpu)
 		arch_drain(cpu);
 		backend_command_begin(cpu);
 		command_execute(cpu); /* even when STOP came first: RUN_VP sees it, others finish */
-		report(cpu, SIDECAR_STATUS_IDLE);
+		publish(cpu, SIDECAR_STATUS_IDLE);
+		if (!__atomic_load_n(&cpu->state->quiet, __ATOMIC_SEQ_CST))
+			notify(cpu);
 	}
 }

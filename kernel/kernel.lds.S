@@ -18,6 +18,10 @@ PHDRS {
 	stack PT_GNU_STACK FLAGS(6);
 }
 
+/* An image whose CPUs somebody else starts has none. */
+trampoline_offset = DEFINED(trampoline) ? trampoline - image_start : 0;
+trampoline_size = DEFINED(trampoline) ? trampoline_end - trampoline : 0;
+
 SECTIONS {
 	. = 0;
 	image_start = .;
@@ -32,8 +36,8 @@ SECTIONS {
 	.rodata : { *(.rodata .rodata.*) } :constant
 	.note.sidecar : {
 		KEEP(*(.note.sidecar))
-		LONG(trampoline - image_start)
-		LONG(trampoline_end - trampoline)
+		LONG(trampoline_offset)
+		LONG(trampoline_size)
 	} :constant :note
 	.ex_table : ALIGN(4) {
 		image_exceptions = .;
@@ -73,7 +77,7 @@ SECTIONS {
 	/DISCARD/ : { *(.comment .note.GNU-stack .note.gnu.* .eh_frame .interp) }
 }
 
-ASSERT(trampoline_end - trampoline <= SIDECAR_TRAMPOLINE_DATA, "the trampoline reaches into its data")
+ASSERT(trampoline_size <= SIDECAR_TRAMPOLINE_DATA, "the trampoline reaches into its data")
 ASSERT(image_end <= SIDECAR_IMAGE_MAX_SIZE, "the image and its BSS exceed 2 MiB")
 ASSERT(SIZEOF(.data) == 0, "initialised variables: the image can be entered twice")
 ASSERT(SIZEOF(.got) <= 24, "something is reached through the GOT")

@@ -16,9 +16,11 @@
  *
  * The CPUs come up at their own pace, all at once. In the world where the caller starts them, a
  * CPU wakes from SIPI in arch/x86/trampoline.S, finds its APIC ID in the extension, takes its own
- * page tables and stack, and arrives in cpu_main. It never talks to another sidecar CPU: from here
- * on its whole world is its own pages and its node's control page. The first CPU of all does one
- * thing more: as conductor it calls the entry function, then goes the same way as the others.
+ * page tables and stack, and arrives in cpu_main. The first CPU of all does one thing more: as
+ * conductor it calls the entry function, then goes the same way as the others. Where a hypervisor
+ * starts CPUs when the kernel asks, the boot CPU asks for the first, each that is up for more
+ * (smp/fan_out.c), and the entry function returns when all are ready. From there on no sidecar CPU
+ * talks to another: its whole world is its own pages and its node's control page.
  *
  * A CPU says IDLE when it is ready and spends its life in dispatch.c: halt, take a command, do it,
  * say so. Guests run inside one command, RUN_VP, which is the backend's (backend.h). Interrupts
@@ -92,8 +94,8 @@ static bool boot_all(uint64_t params)
 
 	return copy_params(params) && start_logging() &&
 	       params_check(&boot.params, boot.image.value, error) &&
-	       smp_check(&boot.params, error) && backend_boot(&boot.params, error) &&
-	       prepare_nodes() && smp_start(&boot, error);
+	       smp_check(&boot.params, error) && backend_boot(&boot, error) && prepare_nodes() &&
+	       smp_start(&boot, error);
 }
 
 bool kernel_main(uint64_t params, uint64_t output, uint64_t image, uint64_t image_table,
@@ -148,6 +150,7 @@ _Noreturn void cpu_main(struct cpu *cpu)
 	arch_cpu_start(cpu);
 	forget(cpu);
 	backend_cpu_start(cpu);
+	smp_join(cpu);
 	log_line(cpu, "ready");
 	first_idle(cpu);
 	dispatch(cpu);

@@ -6,14 +6,13 @@
 #include "mm/tables.h"
 #include "mm/window.h"
 #include "params.h"
-#include "smp/smp.h"
 
-static void clear_memory(const struct sidecar_node_params *node)
+static void clear_cpu(const struct sidecar_node_params *node, uint32_t index)
 {
-	uint64_t size = SIDECAR_REQUIRED_MEMORY(node->vp_count);
-
-	for (uint64_t offset = 0; offset < size; offset += SIDECAR_PAGE_SIZE)
-		page_clear(phys(node->memory_base + offset));
+	for (unsigned int page = 0; page < SHARED_COUNT; page++)
+		page_clear(node_shared_page(node, index, page));
+	for (unsigned int page = 0; page < PRIVATE_COUNT; page++)
+		page_clear(node_private_page(node, index, page));
 }
 
 static void fill_control_page(const struct boot *boot, uint32_t n)
@@ -45,6 +44,7 @@ static void fill_cpu(const struct sidecar_node_params *node, uint32_t index)
 	cpu->command = (void *)SLOT_VA(SLOT_COMMAND);
 	cpu->register_page = (void *)SLOT_VA(SLOT_REGISTER_PAGE);
 	cpu->state = (void *)SLOT_VA(SLOT_STATE);
+	cpu->register_page_at = node_shared_page(node, index, SHARED_REGISTER_PAGE);
 	cpu->backend_pages = node_private_page(node, index, PRIVATE_BACKEND);
 	cpu->backend_memory = (void *)SLOT_VA(SLOT_BACKEND);
 	window_close(NULL, WINDOW_PAGE);
@@ -60,28 +60,21 @@ static void fill_output(const struct boot *boot, uint32_t n)
 	output->shmem_pages_size = (uint64_t)node->vp_count * SIDECAR_PER_CPU_SHMEM;
 }
 
-static void node_prepare(const struct boot *boot, uint32_t n, uint32_t first_ordinal)
+void nodes_prepare(const struct boot *boot)
 {
-	const struct sidecar_node_params *node = &boot->params.nodes[n];
-
-	clear_memory(node);
-	fill_control_page(boot, n);
-	fill_output(boot, n);
-	for (uint32_t i = 0; i < node->vp_count; i++) {
-		if (params_starts(&boot->params, node, i)) {
-			cpu_tables_fill(node, i, boot->image_table);
-			fill_cpu(node, i);
-		}
-		smp_prepare_cpu(boot, node, i, first_ordinal + i);
+	for (uint32_t n = 0; n < boot->params.node_count; n++) {
+		page_clear(node_control_page(&boot->params.nodes[n]));
+		fill_control_page(boot, n);
+		fill_output(boot, n);
 	}
 }
 
-void nodes_prepare(const struct boot *boot)
+void node_prepare_cpu(const struct boot *boot, const struct sidecar_node_params *node,
+		      uint32_t index)
 {
-	uint32_t ordinal = 0;
-
-	for (uint32_t n = 0; n < boot->params.node_count; n++) {
-		node_prepare(boot, n, ordinal);
-		ordinal += boot->params.nodes[n].vp_count;
-	}
+	clear_cpu(node, index);
+	if (!params_starts(&boot->params, node, index))
+		return;
+	cpu_tables_fill(node, index, boot->image_table);
+	fill_cpu(node, index);
 }

@@ -5,9 +5,16 @@
 #include "boot.h"
 
 /*
- * Carves and fills the memory of every node: page tables, struct cpu, control page; says where it
- * all is in the output. The parameters have passed every check, so this cannot fail.
+ * Both turn the memory of nodes into pages. The parameters have passed every check, so they cannot
+ * fail. First all control pages, and where everything is, in the output.
  */
 void nodes_prepare(const struct boot *boot);
+
+/*
+ * Then, CPU by CPU, bases included, in any order and by any CPU: its pages are cleared, and its
+ * page tables and struct cpu filled when it is to be started.
+ */
+void node_prepare_cpu(const struct boot *boot, const struct sidecar_node_params *node,
+		      uint32_t index);
 
 #endif

@@ -2,7 +2,7 @@
 #include "panic.h"
 
 #include "arch/x86/arch_cpu.h"
-#include "arch/x86/x86.h"
+#include "backend.h"
 #include "console/log.h"
 #include "main.h"
 #include "shm.h"
@@ -12,7 +12,7 @@ static _Noreturn void stop(struct cpu *cpu)
 	/* Pairs with the driver's acquire: the record of the fault is complete. */
 	if (cpu->state)
 		shm_write_release(&cpu->state->cpu_state, SIDECAR_CPU_FAULTED);
-	spin_forever();
+	backend_park(cpu);
 }
 
 void panic_begin(struct cpu *cpu)
@@ -23,9 +23,14 @@ void panic_begin(struct cpu *cpu)
 
 static _Noreturn void end_list(struct cpu *cpu, const char *format, va_list arguments)
 {
+	va_list again;
+
 	if (!cpu->state) /* the boot CPU */
 		boot_fail(format, arguments);
+	va_copy(again, arguments);
 	log_line_list(cpu, format, arguments);
+	backend_crash(cpu, format, again);
+	va_end(again);
 	stop(cpu);
 }
 

@@ -10,9 +10,9 @@ struct cpu;
 #define PANIC_VECTOR (~0ull)
 
 /*
- * This CPU cannot go on: the text is logged, the state page says FAULTED, and the CPU spins until
- * an INIT. The status byte stays as it is, so the driver notices by its time limit. During boot the
- * entry function returns false with the text instead.
+ * This CPU cannot go on: the text is logged and given to the backend, the state page says FAULTED,
+ * and the CPU waits for whatever takes it away. The status byte stays as it is, so the driver
+ * notices by its time limit. During boot the entry function returns false with the text instead.
  */
 _Noreturn void panic(struct cpu *cpu, const char *format, ...) PRINTF_LIKE(2, 3);
 

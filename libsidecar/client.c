@@ -13,6 +13,9 @@
 /* A driver that never says ENOENT must not keep us here for ever. */
 #define MAX_NODE_FILES 1024u
 
+/* What a caller has whose header knows of no log. */
+#define FIRST_OPTIONS_SIZE offsetof(struct sidecar_options, log)
+
 #define STRING(x) STRING_OF(x)
 #define STRING_OF(x) #x
 
@@ -105,7 +108,7 @@ static int copy_options(const struct sidecar_options *given, struct sidecar_opti
 	memset(options, 0, sizeof(*options));
 	if (!given)
 		return 0;
-	if (given->size != sizeof(*options)) {
+	if (given->size != sizeof(*options) && given->size != FIRST_OPTIONS_SIZE) {
 		error_set(&error, SIDECAR_ERROR_ERRNO, -EINVAL,
 			  "sidecar_options.size is %zu, this library knows %zu", given->size,
 			  sizeof(*options));
@@ -113,7 +116,7 @@ static int copy_options(const struct sidecar_options *given, struct sidecar_opti
 			*given->error = error;
 		return error.code;
 	}
-	*options = *given;
+	memcpy(options, given, given->size);
 	return 0;
 }
 
@@ -140,6 +143,8 @@ int sidecar_open_with(const struct sidecar_options *given, const struct sidecar_
 	client->driver = driver;
 	client->context = context;
 	client->timeout_ns = options.timeout_ns ? options.timeout_ns : SIDECAR_DEFAULT_TIMEOUT_NS;
+	client->log = options.log;
+	client->log_context = options.log_context;
 	if (driver == &driver_ioctl) {
 		client->ioctl_context = *(struct driver_ioctl_context *)context;
 		client->context = &client->ioctl_context;
@@ -154,6 +159,8 @@ int sidecar_open_with(const struct sidecar_options *given, const struct sidecar_
 		free_client(client);
 		return SIDECAR_ABSENT;
 	}
+	trace_log(client, SIDECAR_LOG_INFO, "libsidecar %s: %u nodes", sidecar_version_string(),
+		  client->node_count);
 	*out = client;
 	return 0;
 }

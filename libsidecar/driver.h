@@ -29,11 +29,22 @@ struct sidecar_driver {
 	int (*node_map)(void *context, int node, size_t length, void **memory);
 	void (*node_unmap)(void *context, void *memory, size_t length);
 
-	/* On a CPU. cancel is used when the node has SIDECAR_CAP_CANCEL, else stop. */
+	/*
+	 * On a CPU. cancel is used when the node has SIDECAR_CAP_CANCEL, else stop. With that, run
+	 * and start of RUN_VP answer ECANCELED, once, when a cancel came while nothing was in flight.
+	 */
 	int (*start)(void *context, int node, uint32_t cpu);
 	int (*stop)(void *context, int node, uint32_t cpu);
 	int (*run)(void *context, int node, uint32_t cpu);
 	int (*cancel)(void *context, int node, uint32_t cpu);
+
+	/*
+	 * START by way of a ring, when the node has SIDECAR_CAP_URING_CMD: fills one submission of
+	 * the ring, whose completion has that user_data and as result 0 or START's error. EAGAIN:
+	 * the submission queue is full, and nothing has changed.
+	 */
+	int (*start_prepare)(void *context, int node, uint32_t cpu, struct io_uring *ring,
+			     uint64_t user_data);
 
 	/*
 	 * One completion, or EAGAIN. ETIMEDOUT: a CPU with an operation in flight has failed and

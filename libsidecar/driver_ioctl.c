@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <liburing.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -92,6 +93,22 @@ static int cancel(void *context, int node, uint32_t cpu)
 	return negative_errno(ioctl(node, SIDECAR_IOC_CANCEL, (unsigned long)cpu));
 }
 
+static int start_prepare(void *context, int node, uint32_t cpu, struct io_uring *ring,
+			 uint64_t user_data)
+{
+	const struct sidecar_uring_cmd command = { .cpu = cpu };
+	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+
+	(void)context;
+	if (!sqe)
+		return -EAGAIN;
+	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, node, NULL, 0, 0);
+	sqe->cmd_op = SIDECAR_URING_START;
+	memcpy(sqe->cmd, &command, sizeof(command));
+	io_uring_sqe_set_data64(sqe, user_data);
+	return 0;
+}
+
 static int read_completion(void *context, int node, uint32_t *cpu)
 {
 	ssize_t length = read(node, cpu, sizeof(*cpu));
@@ -171,6 +188,7 @@ const struct sidecar_driver driver_ioctl = {
 	.stop = stop,
 	.run = run,
 	.cancel = cancel,
+	.start_prepare = start_prepare,
 	.read_completion = read_completion,
 	.poll_fd = poll_fd,
 	.partition_create = partition_create,

@@ -10,6 +10,7 @@
 #include <sidecar/sidecar.h>
 
 #include "driver.h"
+#include "transport.h"
 
 #define NSEC_PER_SEC UINT64_C(1000000000)
 #define NSEC_PER_MSEC UINT64_C(1000000)
@@ -29,6 +30,8 @@ struct sidecar {
 	void *context;
 	struct driver_ioctl_context ioctl_context; /* of the real driver */
 	uint64_t timeout_ns;
+	void (*log)(void *context, uint32_t level, const char *text);
+	void *log_context;
 	struct node *nodes; /* in the order of base_cpu; constant after open */
 	uint32_t node_count;
 
@@ -67,14 +70,17 @@ struct node_file {
 
 	pthread_mutex_t lock; /* of slots, and of reading completions */
 	struct sidecar_vp **slots; /* by cpu - base_cpu */
+
+	const struct transport *blocking; /* of operations in a blocking form */
+	const struct transport *queued;
 };
 
 /* See vp.c for the diagram. */
 enum vp_state {
 	VP_IDLE,
-	VP_BUSY,       /* an operation is prepared, being started, or over and not yet reported */
-	VP_STARTED,    /* the CPU has a command that is bounded */
-	VP_RUNNING,    /* the CPU has RUN_VP */
+	VP_BUSY,       /* an operation is prepared, to go on, or over and not yet reported */
+	VP_STARTED,    /* the CPU has, or is being given, a command that is bounded */
+	VP_RUNNING,    /* the same with RUN_VP: a cancel has something to stop */
 	VP_CONVERTING, /* waits for its turn, or Linux takes the CPU */
 	VP_FINISHED,   /* the completion was read */
 	VP_LOST,       /* the driver says instead that the CPU has failed */
@@ -82,11 +88,22 @@ enum vp_state {
 	VP_GONE	       /* converted; for good */
 };
 
+/* RIP, RSP, RFLAGS, six segments: what can be dirty in a register page, XMM registers aside. */
+#define REGISTER_PAGE_FIELDS 9u
+
+struct command;
+
 /* The one operation of a VP that may be in flight. */
 struct request {
 	uint32_t operation; /* enum sidecar_operation */
+	const struct transport *transport;
+	const struct command *command;
+	int result;	 /* of the command: 0, or the driver's error instead of one in the page */
 	uint8_t vtl;
+	bool counted;	 /* among what its queue has in flight */
+	bool slow;	 /* its queue must look at each completion as it comes */
 	bool one_by_one; /* a chunk has failed: looking for the register */
+	bool planned;	 /* the VP's register plan is this operation's */
 	bool expired;	 /* the run's deadline has stopped it */
 	bool doubted;	 /* a completion came and the result had not */
 	unsigned int looks;
@@ -102,7 +119,7 @@ struct request {
 	uint64_t flags;
 	struct hv_translate_output *output;
 
-	uint64_t deadline_ns; /* of a conversion */
+	uint64_t deadline_ns; /* of a run or a conversion */
 	uint64_t started_ns;
 	uint64_t stopped_ns; /* 0 = no STOP sent so far */
 
@@ -110,10 +127,33 @@ struct request {
 	int error;
 };
 
+/*
+ * How a register operation goes about its registers. The next command's are among those from
+ * request.done on; the rest of that span takes a cheaper path, after the command.
+ */
+struct register_plan {
+	bool context; /* registers that VTLs share are in the context */
+	bool page;    /* the register page has this VTL's values */
+	uint32_t known;
+	struct register_known {
+		uint64_t cr0, cr4, efer, dr7; /* as the page had them */
+	} values;
+
+	size_t span;
+	uint32_t place[SIDECAR_MAX_REGISTERS]; /* of each register of the command */
+
+	/* What was dirty in the page goes first, by a command of its own. */
+	struct hv_register_assoc flush[REGISTER_PAGE_FIELDS];
+	uint32_t flush_count;
+	uint32_t flush_dirty;
+};
+
 /* A place in the queue of conversions; head of the process-wide list = its turn. */
 struct conversion {
 	struct conversion *next;
-	bool queued;
+	int turn; /* the run in flight, or the next one, shall end for it; atomic */
+	bool queued;	/* under the line's lock */
+	bool requested; /* likewise: the VP goes on running meanwhile */
 	bool writing;
 	int online; /* handle of the online file, or -1 */
 	uint64_t retry_ns;
@@ -137,8 +177,12 @@ struct sidecar_vp {
 	bool poll_armed;	      /* the queue's poll of event_fd */
 	struct sidecar_vp *next;      /* in the queue's prepared or ready list */
 	struct sidecar_vp *next_attached;
+	uint32_t slot;		      /* in the queue's table, */
+	uint64_t user_data;	      /* and what its commands' CQEs carry there */
 	struct request request;
 	struct conversion conversion;
+	struct register_plan plan;
+	struct sidecar_vp_counters counters;
 	struct sidecar_error error;
 	struct hv_message message;
 };
@@ -178,7 +222,11 @@ static inline bool node_has(const struct sidecar_vp *vp, uint64_t capability)
 	return (vp->file->node->info.capabilities & capability) != 0;
 }
 
-int vp_state(const struct sidecar_vp *vp);
+static inline int vp_state(const struct sidecar_vp *vp)
+{
+	return __atomic_load_n(&vp->state, __ATOMIC_ACQUIRE);
+}
+
 /* In flight no longer, by the driver's word: request_finish() is next. */
 static inline bool is_finished(int state)
 {
@@ -190,14 +238,27 @@ static inline bool is_in_flight(int state)
 	return state == VP_STARTED || state == VP_RUNNING;
 }
 
-void vp_set_state(struct sidecar_vp *vp, int state);
+static inline void vp_set_state(struct sidecar_vp *vp, int state)
+{
+	__atomic_store_n(&vp->state, state, __ATOMIC_RELEASE);
+}
+
 bool vp_change_state(struct sidecar_vp *vp, int from, int to);
-struct sidecar_queue *vp_waiter(const struct sidecar_vp *vp);
+/* A reader of completions may still look when the owner has gone on. */
+static inline struct sidecar_queue *vp_waiter(const struct sidecar_vp *vp)
+{
+	return __atomic_load_n(&vp->waiter, __ATOMIC_RELAXED);
+}
+
 /* From any thread: its owner shall look at it. */
 void vp_wake(struct sidecar_vp *vp);
 bool vp_cancelled(const struct sidecar_vp *vp);
 /* Takes the sticky flag back; false: it was not set. */
-bool vp_take_cancel(struct sidecar_vp *vp);
+static inline bool vp_take_cancel(struct sidecar_vp *vp)
+{
+	return __atomic_exchange_n(&vp->cancel, 0, __ATOMIC_SEQ_CST) != 0;
+}
+
 /* STOP, by the driver's best call for it. Also in signal handlers. */
 int vp_send_stop(struct sidecar_vp *vp);
 int vp_error(struct sidecar_vp *vp, uint32_t kind, int code, const char *format, ...)
@@ -208,12 +269,34 @@ int vp_claim(struct sidecar_vp *vp, uint32_t operation, struct sidecar_queue *wa
 /* Back to idle with nothing started. */
 void vp_unclaim(struct sidecar_vp *vp);
 
-/* Both return true when the operation is over and its outcome known, else it is in flight. */
-bool request_begin(struct sidecar_vp *vp);
-bool request_finish(struct sidecar_vp *vp);
-/* What time does to an operation in flight; returns when to look again. */
+/* Makes the CPU its file's, by a command that does nothing. */
+int request_take_cpu(struct sidecar_vp *vp);
+/* What is next for an operation. */
+enum step {
+	STEP_OVER,  /* its report: the outcome is known */
+	STEP_WAIT,  /* a completion: it is in flight */
+	STEP_BEGIN, /* request_begin(), once more: another chunk, or a run that nobody meant to stop */
+};
+
+enum step request_begin(struct sidecar_vp *vp);
+/* The VP is FINISHED or LOST. */
+enum step request_finish(struct sidecar_vp *vp);
+/* For transports. */
+bool request_has_arrived(const struct sidecar_vp *vp);
+void request_stop(struct sidecar_vp *vp);
+static inline int request_flight_state(const struct sidecar_vp *vp)
+{
+	return vp->request.operation == SIDECAR_OPERATION_RUN ? VP_RUNNING : VP_STARTED;
+}
+
+/* What time does to an operation in flight, its deadline included; returns when to look again. */
 uint64_t request_tick(struct sidecar_vp *vp, uint64_t now);
-void request_over(struct sidecar_vp *vp, uint32_t kind, int error);
+static inline void request_over(struct sidecar_vp *vp, uint32_t kind, int error)
+{
+	vp->request.kind = kind;
+	vp->request.error = error;
+}
+
 /* The driver can no longer tell; the CPU counts as failed. */
 void request_fail(struct sidecar_vp *vp, int error);
 /* Sleeps until something happened to the VP; 0, or the driver's error. */
@@ -245,7 +328,14 @@ extern const struct command command_get_registers;
 extern const struct command command_set_registers;
 extern const struct command command_translate;
 
+/* A run was stopped, or kept from starting. True: somebody wanted that, and it is over. */
+bool run_stopped(struct sidecar_vp *vp);
+
 int registers_check(struct sidecar_vp *vp, const void *regs, size_t count);
+/* Plans the next command. True: none is needed (any more), and the operation is over. */
+bool registers_begin(struct sidecar_vp *vp);
+/* However the operation ended, nothing that was dirty in the register page is lost. */
+void registers_end(struct sidecar_vp *vp);
 int translate_check(struct sidecar_vp *vp, uint64_t flags, const void *output);
 
 /* ---- convert.c ---- */
@@ -259,6 +349,24 @@ int convert_open(struct sidecar_vp *vp);
 /* The outcome of one write. True: over; false: to be tried again at retry_ns. */
 bool convert_result(struct sidecar_vp *vp, int result);
 void convert_timed_out(struct sidecar_vp *vp);
+/* Takes the turn of a VP that has asked for its conversion; false: it has none to take. */
+bool convert_take_turn(struct sidecar_vp *vp);
+/* Its turn ends the run in flight, as a cancel would. */
+bool convert_wants_stop(const struct sidecar_vp *vp);
+/* A VP that goes away leaves the line. */
+void convert_forget(struct sidecar_vp *vp);
+
+/* ---- memory.c ---- */
+
+uint32_t memory_node_of(uint32_t cpu);
+
+/* ---- trace.c: counters, the log, probes ---- */
+
+/* A command is about to be given to the CPU; an operation is over. */
+void trace_start(struct sidecar_vp *vp);
+void trace_report(struct sidecar_vp *vp);
+void trace_log(const struct sidecar *client, uint32_t level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* ---- queue.c ---- */
 

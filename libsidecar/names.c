@@ -45,6 +45,7 @@ const char *sidecar_event_kind_name(uint32_t kind)
 		{ SIDECAR_EVENT_DONE, "done" },
 		{ SIDECAR_EVENT_ERROR, "error" },
 		{ SIDECAR_EVENT_FAILED, "failed" },
+		{ SIDECAR_EVENT_TURN, "turn" },
 	};
 
 	return find(names, COUNT(names), kind);
@@ -111,6 +112,38 @@ const char *sidecar_command_name(uint32_t command)
 	};
 
 	return find(names, COUNT(names), command);
+}
+
+const char *sidecar_exit_name(uint32_t exit)
+{
+	static const struct name names[] = {
+		{ SIDECAR_EXIT_IO, "I/O port" },
+		{ SIDECAR_EXIT_MSR, "MSR" },
+		{ SIDECAR_EXIT_CPUID, "CPUID" },
+		{ SIDECAR_EXIT_HALT, "halt" },
+		{ SIDECAR_EXIT_HYPERCALL, "hypercall" },
+		{ SIDECAR_EXIT_MEMORY, "memory" },
+		{ SIDECAR_EXIT_EXCEPTION, "exception" },
+		{ SIDECAR_EXIT_UNRECOVERABLE, "unrecoverable exception" },
+		{ SIDECAR_EXIT_DELIVERABLE, "interruption deliverable" },
+		{ SIDECAR_EXIT_INVALID_REGISTER, "invalid register" },
+		{ SIDECAR_EXIT_INTERRUPT, "physical interrupt" },
+		{ SIDECAR_EXIT_INTERNAL, "internal" },
+	};
+
+	return find(names, COUNT(names), exit);
+}
+
+const char *sidecar_log_level_name(uint32_t level)
+{
+	static const struct name names[] = {
+		{ SIDECAR_LOG_ERROR, "error" },
+		{ SIDECAR_LOG_WARNING, "warning" },
+		{ SIDECAR_LOG_INFO, "info" },
+		{ SIDECAR_LOG_DEBUG, "debug" },
+	};
+
+	return find(names, COUNT(names), level);
 }
 
 const char *sidecar_hv_status_name(uint32_t status)

@@ -59,6 +59,7 @@ static int ask_node(struct sidecar *client, uint32_t index, struct node *node)
 	node->info.index = index;
 	node->info.base_cpu = info.base_cpu;
 	node->info.cpu_count = info.cpu_count;
+	node->info.numa_node = memory_node_of(info.base_cpu);
 	node->info.capabilities = error ? 0 : caps.capabilities;
 	node->info.backend = error ? 0 : caps.backend;
 	return 0;
@@ -104,6 +105,16 @@ static int check_same(struct sidecar *client, const struct node *node, int handl
 	return file_error(client, node, -ESTALE, "has other CPUs than when the client was opened");
 }
 
+/* RUN needs a driver that bounds commands and whose CANCEL is sticky. */
+static void choose_transports(struct node_file *file)
+{
+	uint64_t capabilities = file->node->info.capabilities;
+	const uint64_t call = SIDECAR_CAP_CANCEL | SIDECAR_CAP_OWNERSHIP;
+
+	file->blocking = (capabilities & call) == call ? &transport_call : &transport_poll;
+	file->queued = capabilities & SIDECAR_CAP_URING_CMD ? &transport_uring : &transport_poll;
+}
+
 static int fill_file(struct node_file *file)
 {
 	struct sidecar *client = file->client;
@@ -120,6 +131,7 @@ static int fill_file(struct node_file *file)
 		if (error)
 			return file_error(client, node, error, "does not take the partition");
 	}
+	choose_transports(file);
 	file->poll_fd = driver->poll_fd(client->context, file->handle);
 	if (file->poll_fd < 0)
 		return file_error(client, node, file->poll_fd, "cannot be polled");
@@ -288,7 +300,9 @@ static int read_one(struct node_file *file, struct sidecar_queue *queue,
 	uint32_t cpu;
 	int error;
 
-	error = client->driver->read_completion(client->context, file->handle, &cpu);
+	do
+		error = client->driver->read_completion(client->context, file->handle, &cpu);
+	while (error == -EINTR);
 	if (error == -ETIMEDOUT)
 		return route_failed(file, queue, self);
 	if (!error)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 
 #include "queue.h"
@@ -15,10 +16,7 @@ const struct sidecar_error *sidecar_queue_error(const struct sidecar_queue *queu
 	return &queue->error;
 }
 
-static int queue_error(struct sidecar_queue *queue, int code, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static int queue_error(struct sidecar_queue *queue, int code, const char *format, ...)
+int queue_error(struct sidecar_queue *queue, int code, const char *format, ...)
 {
 	va_list arguments;
 
@@ -29,7 +27,7 @@ static int queue_error(struct sidecar_queue *queue, int code, const char *format
 }
 
 /* The queue's own error belongs to its thread. */
-static int check_thread(struct sidecar_queue *queue)
+int queue_check_thread(struct sidecar_queue *queue)
 {
 	if (pthread_equal(queue->thread, pthread_self()))
 		return 0;
@@ -86,6 +84,11 @@ void queue_ready(struct sidecar_queue *queue, struct sidecar_vp *vp)
 	append(&queue->ready, vp);
 }
 
+void queue_again(struct sidecar_queue *queue, struct sidecar_vp *vp)
+{
+	append(&queue->prepared, vp);
+}
+
 void queue_note_due(struct sidecar_queue *queue, uint64_t due_ns)
 {
 	if (due_ns < queue->due_ns)
@@ -109,9 +112,19 @@ static void unshow(struct sidecar_queue *queue)
 		eventfd_read(queue->event_fd, &count);
 }
 
+/* What waits, or is waited for, needs a ring of our own. */
+static int check_own(struct sidecar_queue *queue)
+{
+	int error = queue_check_thread(queue);
+
+	if (error || !queue->borrowed)
+		return error;
+	return queue_error(queue, -EINVAL, "the ring is borrowed: its owner waits for it");
+}
+
 int sidecar_queue_fd(struct sidecar_queue *queue)
 {
-	int error = check_thread(queue);
+	int error = check_own(queue);
 
 	if (error)
 		return error;
@@ -144,6 +157,30 @@ static int check_options(struct sidecar *client, const struct sidecar_queue_opti
 	return 0;
 }
 
+struct sidecar_queue *queue_allocate(struct sidecar *client)
+{
+	struct sidecar_queue *queue = calloc(1, sizeof(*queue));
+
+	if (!queue)
+		return NULL;
+	queue->client = client;
+	queue->thread = pthread_self();
+	queue->poll_fd = -1;
+	queue->event_fd = -1;
+	queue->due_ns = UINT64_MAX;
+	queue->timer_ns = UINT64_MAX;
+	queue->error.size = sizeof(queue->error);
+	queue->error.index = SIDECAR_NO_INDEX;
+	return queue;
+}
+
+void queue_enter_client(struct sidecar_queue *queue)
+{
+	pthread_mutex_lock(&queue->client->lock);
+	queue->client->queues++;
+	pthread_mutex_unlock(&queue->client->lock);
+}
+
 int sidecar_queue_create(struct sidecar *client, const struct sidecar_queue_options *options,
 			 struct sidecar_queue **out)
 {
@@ -155,7 +192,7 @@ int sidecar_queue_create(struct sidecar *client, const struct sidecar_queue_opti
 	error = check_options(client, options, &entries);
 	if (error)
 		return error;
-	queue = calloc(1, sizeof(*queue));
+	queue = queue_allocate(client);
 	if (!queue)
 		return client_error(client, SIDECAR_ERROR_ERRNO, -ENOMEM, "no memory for a queue");
 	error = ring_init(queue, entries);
@@ -165,17 +202,7 @@ int sidecar_queue_create(struct sidecar *client, const struct sidecar_queue_opti
 				    "no io_uring of %u entries (Linux 5.13 or newer is needed): %s",
 				    entries, errno_text(error));
 	}
-	queue->client = client;
-	queue->thread = pthread_self();
-	queue->poll_fd = -1;
-	queue->event_fd = -1;
-	queue->due_ns = UINT64_MAX;
-	queue->timer_ns = UINT64_MAX;
-	queue->error.size = sizeof(queue->error);
-	queue->error.index = SIDECAR_NO_INDEX;
-	pthread_mutex_lock(&client->lock);
-	client->queues++;
-	pthread_mutex_unlock(&client->lock);
+	queue_enter_client(queue);
 	*out = queue;
 	return 0;
 }
@@ -187,7 +214,7 @@ int sidecar_queue_close(struct sidecar_queue *queue)
 
 	if (!queue)
 		return 0;
-	error = check_thread(queue);
+	error = queue_check_thread(queue);
 	if (error)
 		return error;
 	if (queue->attached)
@@ -195,6 +222,7 @@ int sidecar_queue_close(struct sidecar_queue *queue)
 				   queue->attached->cpu);
 	client = queue->client;
 	ring_exit(queue);
+	free(queue->slots);
 	free(queue);
 	pthread_mutex_lock(&client->lock);
 	client->queues--;
@@ -202,11 +230,91 @@ int sidecar_queue_close(struct sidecar_queue *queue)
 	return 0;
 }
 
+/* ---- slots ---- */
+
+static int grow_slots(struct sidecar_queue *queue)
+{
+	uint32_t count = queue->slot_count ? queue->slot_count * 2 : 32;
+	struct queue_slot *slots;
+
+	if (count > RING_MAX_SLOTS)
+		return -ENOSPC;
+	slots = realloc(queue->slots, count * sizeof(*slots));
+	if (!slots)
+		return -ENOMEM;
+	memset(&slots[queue->slot_count], 0, (count - queue->slot_count) * sizeof(*slots));
+	queue->slots = slots;
+	queue->slot_count = count;
+	return 0;
+}
+
+/* A new generation: what still comes for the last VP of this slot is not this one's. */
+static void fill_slot(struct sidecar_queue *queue, uint32_t i, struct sidecar_vp *vp)
+{
+	struct queue_slot *slot = &queue->slots[i];
+
+	slot->vp = vp;
+	slot->generation++;
+	vp->slot = i;
+	vp->user_data = ring_user_data(queue, RING_COMMAND, i, slot->generation);
+}
+
+static int take_slot(struct sidecar_queue *queue, struct sidecar_vp *vp)
+{
+	uint32_t i;
+	int error;
+
+	for (i = 0; i < queue->slot_count; i++)
+		if (!queue->slots[i].vp)
+			break;
+	if (i == queue->slot_count) {
+		error = grow_slots(queue);
+		if (error)
+			return error;
+	}
+	fill_slot(queue, i, vp);
+	return 0;
+}
+
 /* ---- attach and detach ---- */
+
+static int attach(struct sidecar_queue *queue, struct sidecar_vp *vp)
+{
+	int error = take_slot(queue, vp);
+
+	if (error)
+		return error;
+	error = vp->file->queued->attach(queue, vp);
+	if (error) {
+		queue->slots[vp->slot].vp = NULL;
+		return error;
+	}
+	vp->queue = queue;
+	vp->next_attached = queue->attached;
+	queue->attached = vp;
+	ring_submit(queue);
+	return 0;
+}
+
+static int detach(struct sidecar_queue *queue, struct sidecar_vp *vp)
+{
+	struct sidecar_vp **link = &queue->attached;
+	int error = vp->file->queued->detach(queue, vp);
+
+	if (error)
+		return queue_error(queue, error, "CPU %u cannot be detached: %s", vp->cpu,
+				   errno_text(error));
+	while (*link != vp)
+		link = &(*link)->next_attached;
+	*link = vp->next_attached;
+	queue->slots[vp->slot].vp = NULL;
+	vp->queue = NULL;
+	return 0;
+}
 
 int sidecar_queue_attach(struct sidecar_queue *queue, struct sidecar_vp *vp)
 {
-	int error = check_thread(queue);
+	int error = queue_check_thread(queue);
 
 	if (error)
 		return error;
@@ -217,7 +325,7 @@ int sidecar_queue_attach(struct sidecar_queue *queue, struct sidecar_vp *vp)
 				   vp->queue == queue ? "this" : "another");
 	if (vp_state(vp) != VP_IDLE)
 		return queue_error(queue, -EBUSY, "CPU %u is not idle", vp->cpu);
-	error = ring_arm(queue, vp);
+	error = attach(queue, vp);
 	if (error)
 		return queue_error(queue, error, "CPU %u cannot be attached: %s", vp->cpu,
 				   errno_text(error));
@@ -226,7 +334,7 @@ int sidecar_queue_attach(struct sidecar_queue *queue, struct sidecar_vp *vp)
 
 static int check_attached(struct sidecar_queue *queue, const struct sidecar_vp *vp)
 {
-	int error = check_thread(queue);
+	int error = queue_check_thread(queue);
 
 	if (error)
 		return error;
@@ -246,17 +354,48 @@ int sidecar_queue_detach(struct sidecar_queue *queue, struct sidecar_vp *vp)
 	state = vp_state(vp);
 	if (vp->ready || (state != VP_IDLE && state != VP_FAILED && state != VP_GONE))
 		return queue_error(queue, -EBUSY, "CPU %u has an operation in flight", vp->cpu);
-	ring_disarm(queue, vp);
-	return 0;
+	return detach(queue, vp);
 }
 
 /* ---- operations ---- */
 
+/* How many submissions it may need at once: the operation's, a conversion's poll, the timer. */
+static unsigned int space_for(uint32_t operation, uint64_t deadline_ns)
+{
+	if (operation == SIDECAR_OPERATION_CONVERT)
+		return 3;
+	if (operation == SIDECAR_OPERATION_RUN && deadline_ns == SIDECAR_NO_DEADLINE)
+		return 1;
+	return 2;
+}
+
+/* Those that wait to go on come first. */
+static int make_room(struct sidecar_queue *queue, unsigned int count)
+{
+	if (!queue->borrowed)
+		return 0;
+	queue_start_prepared(queue);
+	if (!queue->prepared.head && ring_has_space(queue, count))
+		return 0;
+	return queue_error(queue, -EAGAIN, "the borrowed ring has no room for %u submissions",
+			   count);
+}
+
+/* Completions that say nothing of the outcome, or of which an operation needs several. */
+static bool is_slow(const struct request *request)
+{
+	return !request->transport->counts || request->operation == SIDECAR_OPERATION_CONVERT ||
+	       request->operation == SIDECAR_OPERATION_GET_REGISTERS ||
+	       request->operation == SIDECAR_OPERATION_SET_REGISTERS;
+}
+
 static int prepare(struct sidecar_queue *queue, struct sidecar_vp *vp, uint32_t operation,
-		   uint64_t user)
+		   uint64_t deadline_ns, uint64_t user)
 {
 	int error = check_attached(queue, vp);
 
+	if (!error)
+		error = make_room(queue, space_for(operation, deadline_ns));
 	if (error)
 		return error;
 	error = vp_claim(vp, operation, queue);
@@ -265,28 +404,52 @@ static int prepare(struct sidecar_queue *queue, struct sidecar_vp *vp, uint32_t 
 		return error;
 	}
 	vp->request.user = user;
+	vp->request.deadline_ns = deadline_ns;
+	vp->request.slow = is_slow(&vp->request);
+	return 0;
+}
+
+/* The operation is complete in itself. In a borrowed ring there is no later call that begins it. */
+static int commit(struct sidecar_queue *queue, struct sidecar_vp *vp)
+{
 	append(&queue->prepared, vp);
+	if (queue->borrowed)
+		queue_start_prepared(queue);
 	return 0;
 }
 
 static int unprepare(struct sidecar_queue *queue, struct sidecar_vp *vp, int error)
 {
-	take_out(&queue->prepared, vp);
 	vp_unclaim(vp);
 	queue->error = vp->error;
 	return error;
 }
 
+/* An operation with nothing to be set or checked but what prepare() does. */
+static int prepare_plain(struct sidecar_queue *queue, struct sidecar_vp *vp, uint32_t operation,
+			 uint64_t deadline_ns, uint64_t user)
+{
+	int error = prepare(queue, vp, operation, deadline_ns, user);
+
+	return error ? error : commit(queue, vp);
+}
+
 int sidecar_queue_prepare_run(struct sidecar_queue *queue, struct sidecar_vp *vp, uint64_t user)
 {
-	return prepare(queue, vp, SIDECAR_OPERATION_RUN, user);
+	return prepare_plain(queue, vp, SIDECAR_OPERATION_RUN, SIDECAR_NO_DEADLINE, user);
+}
+
+int sidecar_queue_prepare_run_until(struct sidecar_queue *queue, struct sidecar_vp *vp,
+				    uint64_t deadline_ns, uint64_t user)
+{
+	return prepare_plain(queue, vp, SIDECAR_OPERATION_RUN, deadline_ns, user);
 }
 
 int sidecar_queue_prepare_get_registers(struct sidecar_queue *queue, struct sidecar_vp *vp,
 					uint8_t vtl, struct hv_register_assoc *regs, size_t count,
 					uint64_t user)
 {
-	int error = prepare(queue, vp, SIDECAR_OPERATION_GET_REGISTERS, user);
+	int error = prepare(queue, vp, SIDECAR_OPERATION_GET_REGISTERS, SIDECAR_NO_DEADLINE, user);
 
 	if (error)
 		return error;
@@ -296,14 +459,14 @@ int sidecar_queue_prepare_get_registers(struct sidecar_queue *queue, struct side
 	vp->request.vtl = vtl;
 	vp->request.get = regs;
 	vp->request.count = count;
-	return 0;
+	return commit(queue, vp);
 }
 
 int sidecar_queue_prepare_set_registers(struct sidecar_queue *queue, struct sidecar_vp *vp,
 					uint8_t vtl, const struct hv_register_assoc *regs,
 					size_t count, uint64_t user)
 {
-	int error = prepare(queue, vp, SIDECAR_OPERATION_SET_REGISTERS, user);
+	int error = prepare(queue, vp, SIDECAR_OPERATION_SET_REGISTERS, SIDECAR_NO_DEADLINE, user);
 
 	if (error)
 		return error;
@@ -313,14 +476,14 @@ int sidecar_queue_prepare_set_registers(struct sidecar_queue *queue, struct side
 	vp->request.vtl = vtl;
 	vp->request.set = regs;
 	vp->request.count = count;
-	return 0;
+	return commit(queue, vp);
 }
 
 int sidecar_queue_prepare_translate(struct sidecar_queue *queue, struct sidecar_vp *vp,
 				    uint64_t gva, uint64_t flags,
 				    struct hv_translate_output *output, uint64_t user)
 {
-	int error = prepare(queue, vp, SIDECAR_OPERATION_TRANSLATE, user);
+	int error = prepare(queue, vp, SIDECAR_OPERATION_TRANSLATE, SIDECAR_NO_DEADLINE, user);
 
 	if (error)
 		return error;
@@ -330,71 +493,104 @@ int sidecar_queue_prepare_translate(struct sidecar_queue *queue, struct sidecar_
 	vp->request.gva = gva;
 	vp->request.flags = flags;
 	vp->request.output = output;
-	return 0;
+	return commit(queue, vp);
 }
 
 int sidecar_queue_prepare_test(struct sidecar_queue *queue, struct sidecar_vp *vp, uint64_t user)
 {
-	return prepare(queue, vp, SIDECAR_OPERATION_TEST, user);
+	return prepare_plain(queue, vp, SIDECAR_OPERATION_TEST, SIDECAR_NO_DEADLINE, user);
 }
 
 int sidecar_queue_prepare_convert(struct sidecar_queue *queue, struct sidecar_vp *vp,
 				  uint64_t deadline_ns, uint64_t user)
 {
-	int error = prepare(queue, vp, SIDECAR_OPERATION_CONVERT, user);
+	return prepare_plain(queue, vp, SIDECAR_OPERATION_CONVERT, deadline_ns, user);
+}
 
-	if (!error)
-		vp->request.deadline_ns = deadline_ns;
-	return error;
+static int start_one(struct sidecar_queue *queue, struct sidecar_vp *vp)
+{
+	bool first = !vp->request.counted;
+
+	if (first) {
+		vp->request.counted = true;
+		queue->in_flight++;
+		queue->slow += vp->request.slow;
+	}
+	ring_start(queue, vp);
+	/* An event that no completion announces. */
+	if (vp->ready)
+		show(queue);
+	return first;
+}
+
+int queue_start_prepared(struct sidecar_queue *queue)
+{
+	struct sidecar_vp *vp;
+	int count = 0;
+
+	queue->preparing = true;
+	while ((vp = queue->prepared.head)) {
+		if (queue->borrowed &&
+		    !ring_has_space(queue, space_for(vp->request.operation,
+						     vp->request.deadline_ns)))
+			break;
+		count += start_one(queue, take(&queue->prepared));
+	}
+	ring_prepare(queue);
+	queue->preparing = false;
+	return count;
 }
 
 int sidecar_queue_submit(struct sidecar_queue *queue)
 {
-	struct sidecar_vp *vp;
-	int count = 0;
-	int error;
+	int result = queue_check_thread(queue);
 
-	error = check_thread(queue);
-	if (error)
-		return error;
-	while ((vp = take(&queue->prepared))) {
-		queue->in_flight++;
-		ring_start(queue, vp);
-		/* An event that no completion announces. */
-		if (vp->ready)
-			show(queue);
-		count++;
-	}
+	if (result)
+		return result;
+	result = queue_start_prepared(queue);
 	ring_submit(queue);
-	return count;
+	return result;
 }
 
 /* True: the VP's operation is over. */
 static bool finish_ready(struct sidecar_queue *queue, struct sidecar_vp *vp)
 {
+	enum step step;
+
 	vp->ready = false;
-	if (!is_finished(vp_state(vp)) || request_finish(vp))
+	if (!is_finished(vp_state(vp)))
 		return true;
-	queue_note_due(queue, request_tick(vp, vp->request.started_ns));
-	/* The tick may have found it finished after all, or failed. */
-	if (is_finished(vp_state(vp)) || vp_state(vp) == VP_FAILED)
-		queue_ready(queue, vp);
-	return false;
+	step = request_finish(vp);
+	if (step != STEP_OVER)
+		ring_follow(queue, vp, step);
+	return step == STEP_OVER;
 }
 
-static uint32_t take_events(struct sidecar_queue *queue, struct sidecar_event *events,
-			    uint32_t max)
+static void report(struct sidecar_queue *queue, struct sidecar_vp *vp,
+		   struct sidecar_event *event)
+{
+	queue->in_flight--;
+	queue->slow -= vp->request.slow;
+	request_report(vp, event);
+}
+
+uint32_t queue_take_events(struct sidecar_queue *queue, struct sidecar_event *events, uint32_t max)
 {
 	struct sidecar_vp *vp;
 	uint32_t count = 0;
 
-	while (count < max && (vp = take(&queue->ready))) {
-		if (!finish_ready(queue, vp))
-			continue;
-		request_report(vp, &events[count++]);
-		queue->in_flight--;
-	}
+	while (count < max && (vp = take(&queue->ready)))
+		if (finish_ready(queue, vp))
+			report(queue, vp, &events[count++]);
 	return count;
+}
+
+/* How many completions to sleep for; each event that is still missing needs one of its own. */
+static unsigned int sleep_count(const struct sidecar_queue *queue, uint32_t missing)
+{
+	if (queue->slow)
+		return 1;
+	return missing < queue->in_flight ? missing : queue->in_flight;
 }
 
 static int wait_events(struct sidecar_queue *queue, struct sidecar_event *events, uint32_t max,
@@ -405,12 +601,16 @@ static int wait_events(struct sidecar_queue *queue, struct sidecar_event *events
 
 	for (;;) {
 		ring_reap(queue);
-		count += take_events(queue, events + count, max - count);
+		count += queue_take_events(queue, events + count, max - count);
+		if (queue->prepared.head)
+			queue_start_prepared(queue);
 		if (count >= min || !queue->in_flight)
 			return (int)count;
-		if (now_ns() >= deadline_ns)
+		if (queue->ready.head)
+			continue;
+		if (deadline_ns != SIDECAR_NO_DEADLINE && now_ns() >= deadline_ns)
 			return (int)count;
-		error = ring_wait(queue, deadline_ns);
+		error = ring_wait(queue, sleep_count(queue, min - count), deadline_ns);
 		if (error == -EINTR)
 			return count ? (int)count : queue_error(queue, -EINTR, "a signal came");
 		if (error && error != -ETIME)
@@ -422,7 +622,7 @@ static int wait_events(struct sidecar_queue *queue, struct sidecar_event *events
 int sidecar_queue_wait(struct sidecar_queue *queue, struct sidecar_event *events, uint32_t max,
 		       uint32_t min, uint64_t deadline_ns)
 {
-	int result = check_thread(queue);
+	int result = check_own(queue);
 
 	if (result)
 		return result;
@@ -431,6 +631,9 @@ int sidecar_queue_wait(struct sidecar_queue *queue, struct sidecar_event *events
 	if (min > max)
 		min = max;
 	unshow(queue);
+	queue->counters.waits++;
+	if (queue->prepared.head)
+		queue_start_prepared(queue);
 	result = wait_events(queue, events, max, min, deadline_ns);
 	ring_submit(queue);
 	/* More than max: whoever polls the descriptor shall come again. */
@@ -456,23 +659,34 @@ static void end_operation(struct sidecar_queue *queue, struct sidecar_vp *vp)
 		sidecar_vp_cancel(vp);
 	ring_look(queue, vp);
 	while (!is_over(queue, vp)) {
-		ring_wait(queue, SIDECAR_NO_DEADLINE);
+		queue_start_prepared(queue);
+		if (vp->ready)
+			continue;
+		ring_wait(queue, 1, SIDECAR_NO_DEADLINE);
 		ring_reap(queue);
 	}
-	request_report(vp, NULL);
-	queue->in_flight--;
+	report(queue, vp, NULL);
+}
+
+/* Its completion comes through the owner of the ring, who is in this call. */
+static bool is_beyond_us(const struct sidecar_queue *queue, const struct sidecar_vp *vp)
+{
+	return queue->borrowed && vp_waiter(vp) == queue;
 }
 
 int queue_forget(struct sidecar_queue *queue, struct sidecar_vp *vp)
 {
-	int error = check_thread(queue);
+	int error = queue_check_thread(queue);
 
 	if (error)
 		return error;
-	if (take_out(&queue->prepared, vp))
+	if (is_beyond_us(queue, vp))
+		return client_error(queue->client, SIDECAR_ERROR_ERRNO, -EBUSY,
+				    "CPU %u: its operation's event is awaited from a borrowed ring",
+				    vp->cpu);
+	if (vp_state(vp) == VP_BUSY && !vp->request.counted && take_out(&queue->prepared, vp))
 		vp_unclaim(vp);
 	else if (vp_waiter(vp) == queue)
 		end_operation(queue, vp);
-	ring_disarm(queue, vp);
-	return 0;
+	return detach(queue, vp);
 }

@@ -10,10 +10,6 @@
 #include "internal.h"
 #include "shm.h"
 
-/* How long START is tried again on a driver without owners. */
-#define BUSY_PAUSE_NS 50000
-#define MAX_BUSY_STARTS 100u
-
 uint64_t now_ns(void)
 {
 	struct timespec now;
@@ -49,22 +45,6 @@ static int refuse_claim(struct sidecar_vp *vp, uint32_t operation)
 	}
 }
 
-int vp_claim(struct sidecar_vp *vp, uint32_t operation, struct sidecar_queue *waiter)
-{
-	if (!vp_change_state(vp, VP_IDLE, VP_BUSY))
-		return refuse_claim(vp, operation);
-	memset(&vp->request, 0, sizeof(vp->request));
-	vp->request.operation = operation;
-	__atomic_store_n(&vp->waiter, waiter, __ATOMIC_RELAXED);
-	return 0;
-}
-
-void vp_unclaim(struct sidecar_vp *vp)
-{
-	__atomic_store_n(&vp->waiter, NULL, __ATOMIC_RELAXED);
-	vp_set_state(vp, VP_IDLE);
-}
-
 /* ---- test: the command that does nothing ---- */
 
 static void encode_test(struct sidecar_vp *vp)
@@ -91,9 +71,9 @@ static const struct command command_test = {
 	.decode = decode_test,
 };
 
-static const struct command *command_of(const struct sidecar_vp *vp)
+static const struct command *command_of(uint32_t operation)
 {
-	switch (vp->request.operation) {
+	switch (operation) {
 	case SIDECAR_OPERATION_RUN:
 		return &command_run;
 	case SIDECAR_OPERATION_GET_REGISTERS:
@@ -107,13 +87,29 @@ static const struct command *command_of(const struct sidecar_vp *vp)
 	}
 }
 
-/* ---- outcome ---- */
+/* ---- claim ---- */
 
-void request_over(struct sidecar_vp *vp, uint32_t kind, int error)
+int vp_claim(struct sidecar_vp *vp, uint32_t operation, struct sidecar_queue *waiter)
 {
-	vp->request.kind = kind;
-	vp->request.error = error;
+	if (vp_state(vp) != VP_IDLE)
+		return refuse_claim(vp, operation);
+	vp_set_state(vp, VP_BUSY);
+	memset(&vp->request, 0, sizeof(vp->request));
+	vp->request.operation = operation;
+	vp->request.deadline_ns = SIDECAR_NO_DEADLINE;
+	vp->request.command = command_of(operation);
+	vp->request.transport = waiter ? vp->file->queued : vp->file->blocking;
+	__atomic_store_n(&vp->waiter, waiter, __ATOMIC_RELAXED);
+	return 0;
 }
+
+void vp_unclaim(struct sidecar_vp *vp)
+{
+	__atomic_store_n(&vp->waiter, NULL, __ATOMIC_RELAXED);
+	vp_set_state(vp, VP_IDLE);
+}
+
+/* ---- outcome ---- */
 
 void request_fail(struct sidecar_vp *vp, int error)
 {
@@ -162,97 +158,98 @@ static void over_driver_error(struct sidecar_vp *vp, int error)
 	request_over(vp, SIDECAR_EVENT_ERROR, error);
 }
 
+/* ---- taking a CPU ---- */
+
+static bool is_owned_by_us(struct sidecar_vp *vp)
+{
+	struct sidecar_ioctl_cpu info = { .size = sizeof(info), .cpu = vp->cpu };
+	struct sidecar *client = vp->client;
+
+	return !client->driver->cpu_info(client->context, vp->file->handle, &info) &&
+	       info.owned == 1;
+}
+
+/*
+ * The first command of a CPU that may be another's: its page must not be touched, not even to
+ * write that command, before the driver has said that the CPU is ours (to touch it is a SIGBUS).
+ * The page of a CPU that is nobody's is zero, which is the command that does nothing.
+ */
+int request_take_cpu(struct sidecar_vp *vp)
+{
+	struct sidecar *client = vp->client;
+	int error;
+
+	if (!node_has(vp, SIDECAR_CAP_OWNERSHIP) || is_owned_by_us(vp))
+		return sidecar_vp_test(vp);
+	vp->request.operation = SIDECAR_OPERATION_TEST; /* for the text */
+	trace_start(vp);
+	do
+		error = client->driver->run(client->context, vp->file->handle, vp->cpu);
+	while (error == -EINTR);
+	return error ? driver_error(vp, error) : 0;
+}
+
 /* ---- start ---- */
 
-static bool has_arrived(const struct sidecar_vp *vp)
+bool request_has_arrived(const struct sidecar_vp *vp)
 {
 	uint8_t has_error = shm_load8(&vp->page->has_error);
 
 	if (has_error)
 		return has_error != SENTINEL_BYTE;
-	return command_of(vp)->arrived(vp);
+	return vp->request.command->arrived(vp);
 }
 
 static bool decode(struct sidecar_vp *vp)
 {
 	if (!shm_load8(&vp->page->has_error))
-		return command_of(vp)->decode(vp);
+		return vp->request.command->decode(vp);
 	request_over(vp, SIDECAR_EVENT_ERROR, take_text(vp));
 	return true;
 }
 
-/* A bounded command in a blocking form, on a driver that bounds it: one call. */
-static bool run_command(struct sidecar_vp *vp)
-{
-	struct sidecar *client = vp->client;
-	int error;
-
-	do
-		error = client->driver->run(client->context, vp->file->handle, vp->cpu);
-	while (error == -EINTR && !has_arrived(vp));
-	if (error && error != -EINTR) {
-		over_driver_error(vp, error);
-		return true;
-	}
-	vp_set_state(vp, VP_FINISHED);
-	return request_finish(vp);
-}
-
-static int flight_state(const struct sidecar_vp *vp)
-{
-	return vp->request.operation == SIDECAR_OPERATION_RUN ? VP_RUNNING : VP_STARTED;
-}
-
-static int start_once(struct sidecar_vp *vp)
-{
-	struct sidecar *client = vp->client;
-
-	/* Before START: its completion may be read by another thread before START returns. */
-	vp_set_state(vp, flight_state(vp));
-	return client->driver->start(client->context, vp->file->handle, vp->cpu);
-}
-
-/*
- * The original is busy as long as a completion is unread, made up or not. And who was told of a
- * result too early may be here before the CPU has said that it is idle.
- */
-static int start(struct sidecar_vp *vp)
-{
-	static const struct timespec pause = { .tv_nsec = BUSY_PAUSE_NS };
-	unsigned int attempts = MAX_BUSY_STARTS;
-	int error = start_once(vp);
-
-	while (error == -EBUSY && !node_has(vp, SIDECAR_CAP_OWNERSHIP) && attempts--) {
-		vp_set_state(vp, VP_BUSY);
-		node_file_drain(vp->file, vp_waiter(vp), NULL);
-		nanosleep(&pause, NULL);
-		error = start_once(vp);
-	}
-	return error;
-}
-
-/* For a run in flight whose flag or deadline asks for its end. */
-static void stop(struct sidecar_vp *vp)
+void request_stop(struct sidecar_vp *vp)
 {
 	if (!vp->request.stopped_ns)
 		vp->request.stopped_ns = now_ns();
 	vp_send_stop(vp);
 }
 
-static bool start_command(struct sidecar_vp *vp)
+/* The driver's word instead of a result. */
+static enum step refused(struct sidecar_vp *vp, int error)
 {
-	int error;
+	vp_set_state(vp, VP_BUSY);
+	if (error == -ECANCELED && vp->request.operation == SIDECAR_OPERATION_RUN)
+		return run_stopped(vp) ? STEP_OVER : STEP_BEGIN;
+	over_driver_error(vp, error);
+	return STEP_OVER;
+}
 
-	vp->request.started_ns = now_ns();
-	vp->request.stopped_ns = 0;
-	error = start(vp);
-	if (error) {
-		over_driver_error(vp, error);
-		return true;
-	}
-	if (vp->request.operation == SIDECAR_OPERATION_RUN && vp_cancelled(vp))
-		stop(vp);
-	return false;
+static enum step start(struct sidecar_vp *vp)
+{
+	int result;
+
+	if (vp->request.operation != SIDECAR_OPERATION_RUN)
+		vp->request.started_ns = now_ns();
+	trace_start(vp);
+	result = vp->request.transport->start(vp);
+	if (result == TRANSPORT_IN_FLIGHT)
+		return STEP_WAIT;
+	return result == TRANSPORT_COMPLETE ? request_finish(vp) : refused(vp, result);
+}
+
+/* R4: the state first, then the flag. Whoever cancels does it the other way round. */
+static bool is_cancelled(struct sidecar_vp *vp)
+{
+	vp_set_state(vp, VP_RUNNING);
+	if (vp_take_cancel(vp))
+		request_over(vp, SIDECAR_EVENT_CANCELLED, 0);
+	else if (convert_take_turn(vp))
+		request_over(vp, SIDECAR_EVENT_TURN, 0);
+	else
+		return false;
+	vp_set_state(vp, VP_BUSY);
+	return true;
 }
 
 static bool is_register_operation(const struct request *request)
@@ -261,72 +258,70 @@ static bool is_register_operation(const struct request *request)
 	       request->operation == SIDECAR_OPERATION_SET_REGISTERS;
 }
 
-bool request_begin(struct sidecar_vp *vp)
+enum step request_begin(struct sidecar_vp *vp)
 {
 	struct request *request = &vp->request;
 
 	request->doubted = false;
 	request->looks = 0;
-	if (request->operation == SIDECAR_OPERATION_RUN && vp_take_cancel(vp)) {
-		request_over(vp, SIDECAR_EVENT_CANCELLED, 0);
-		return true;
-	}
-	if (is_register_operation(request) && request->done == request->count) {
-		request_over(vp, SIDECAR_EVENT_DONE, 0);
-		return true;
+	request->result = 0;
+	request->stopped_ns = 0;
+	if (request->operation == SIDECAR_OPERATION_RUN) {
+		if (is_cancelled(vp))
+			return STEP_OVER;
+	} else {
+		if (is_register_operation(request) && registers_begin(vp))
+			return STEP_OVER;
+		vp_set_state(vp, VP_STARTED);
 	}
 	shm_store8(&vp->page->has_error, SENTINEL_BYTE);
-	command_of(vp)->encode(vp);
-	if (!vp_waiter(vp) && request->operation != SIDECAR_OPERATION_RUN &&
-	    node_has(vp, SIDECAR_CAP_CANCEL))
-		return run_command(vp);
-	return start_command(vp);
+	vp->request.command->encode(vp);
+	return start(vp);
 }
 
 /* ---- finish ---- */
 
 /* A driver that never makes completions up has told us of a result that is not there. */
-static bool over_without_result(struct sidecar_vp *vp)
+static enum step over_without_result(struct sidecar_vp *vp)
 {
 	int error = vp_error(vp, SIDECAR_ERROR_PROTOCOL, -EPROTO,
 			     "CPU %u: %s is complete, but its page has no result", vp->cpu,
 			     sidecar_operation_name(vp->request.operation));
 
 	request_over(vp, SIDECAR_EVENT_ERROR, error);
-	return true;
+	return STEP_OVER;
 }
 
-static bool wait_on(struct sidecar_vp *vp)
+/* A cancel that saw us finished has not stopped anything; the state first, as in is_cancelled(). */
+static enum step wait_on(struct sidecar_vp *vp)
 {
 	vp->request.doubted = true;
-	vp_set_state(vp, flight_state(vp));
-	/* A cancel that saw us finished has not stopped anything. */
+	__atomic_exchange_n(&vp->state, request_flight_state(vp), __ATOMIC_SEQ_CST);
 	if (vp->request.operation == SIDECAR_OPERATION_RUN && vp_cancelled(vp))
-		stop(vp);
-	return false;
+		request_stop(vp);
+	return STEP_WAIT;
 }
 
-bool request_finish(struct sidecar_vp *vp)
+enum step request_finish(struct sidecar_vp *vp)
 {
-	if (vp_state(vp) == VP_LOST) {
-		over_driver_error(vp, -ETIMEDOUT);
-		return true;
-	}
+	int result = vp_state(vp) == VP_LOST ? -ETIMEDOUT : vp->request.result;
+
 	vp_set_state(vp, VP_BUSY);
-	if (!has_arrived(vp)) {
-		if (node_has(vp, SIDECAR_CAP_OWNERSHIP))
-			return over_without_result(vp);
-		return wait_on(vp);
-	}
-	if (decode(vp))
-		return true;
-	return request_begin(vp);
+	if (result)
+		return refused(vp, result);
+	if (request_has_arrived(vp))
+		return decode(vp) ? STEP_OVER : STEP_BEGIN;
+	if (node_has(vp, SIDECAR_CAP_OWNERSHIP))
+		return over_without_result(vp);
+	return wait_on(vp);
 }
 
 int request_report(struct sidecar_vp *vp, struct sidecar_event *event)
 {
 	struct request *request = &vp->request;
 
+	registers_end(vp);
+	trace_report(vp);
 	if (event) {
 		memset(event, 0, sizeof(*event));
 		event->size = sizeof(*event);
@@ -337,7 +332,8 @@ int request_report(struct sidecar_vp *vp, struct sidecar_event *event)
 		event->user = request->user;
 	}
 	__atomic_store_n(&vp->waiter, NULL, __ATOMIC_RELAXED);
-	vp_change_state(vp, VP_BUSY, VP_IDLE);
+	if (vp_state(vp) == VP_BUSY)
+		vp_set_state(vp, VP_IDLE);
 	return request->kind == SIDECAR_EVENT_CANCELLED ? 0 : request->error;
 }
 
@@ -346,7 +342,7 @@ int request_report(struct sidecar_vp *vp, struct sidecar_event *event)
 static void look_again(struct sidecar_vp *vp, int state)
 {
 	vp->request.looks++;
-	if (has_arrived(vp))
+	if (request_has_arrived(vp))
 		vp_change_state(vp, state, VP_FINISHED);
 }
 
@@ -369,13 +365,35 @@ static void time_out(struct sidecar_vp *vp, int state)
 	request_over(vp, SIDECAR_EVENT_FAILED, -ETIMEDOUT);
 }
 
+/* The deadline first cancels; only an unanswered STOP makes the CPU a failed one (R9). */
+static uint64_t expire(struct sidecar_vp *vp, uint64_t now)
+{
+	struct request *request = &vp->request;
+
+	if (request->expired)
+		return UINT64_MAX;
+	if (now < request->deadline_ns)
+		return request->deadline_ns;
+	request->expired = true;
+	request_stop(vp);
+	return UINT64_MAX;
+}
+
+static uint64_t earlier(uint64_t one, uint64_t other)
+{
+	return one < other ? one : other;
+}
+
 uint64_t request_tick(struct sidecar_vp *vp, uint64_t now)
 {
+	uint64_t next = UINT64_MAX;
 	int state = vp_state(vp);
 	uint64_t bound;
 
 	if (!is_in_flight(state))
 		return UINT64_MAX;
+	if (state == VP_RUNNING)
+		next = expire(vp, now);
 	if (state == VP_RUNNING && !vp->request.stopped_ns && vp_cancelled(vp))
 		vp->request.stopped_ns = now;
 	if (vp->request.doubted)
@@ -385,9 +403,9 @@ uint64_t request_tick(struct sidecar_vp *vp, uint64_t now)
 		time_out(vp, state);
 		return UINT64_MAX;
 	}
-	if (vp->request.doubted && now + DOUBT_INTERVAL_NS < bound)
-		return now + DOUBT_INTERVAL_NS;
-	return bound;
+	if (vp->request.doubted)
+		next = earlier(next, now + DOUBT_INTERVAL_NS);
+	return earlier(next, bound);
 }
 
 /* ---- the blocking forms ---- */
@@ -433,39 +451,31 @@ static void lose(struct sidecar_vp *vp, int error)
 	request_fail(vp, error);
 }
 
-static uint64_t await_step(struct sidecar_vp *vp, uint64_t deadline_ns)
+static enum step await_completion(struct sidecar_vp *vp)
 {
-	uint64_t now = now_ns();
-	uint64_t next;
+	uint64_t next = request_tick(vp, now_ns());
+	int error;
 
-	if (now >= deadline_ns && !vp->request.expired && vp_state(vp) == VP_RUNNING) {
-		vp->request.expired = true;
-		stop(vp);
+	if (is_in_flight(vp_state(vp))) {
+		error = vp_sleep(vp, next);
+		if (error)
+			lose(vp, error);
 	}
-	next = request_tick(vp, now);
-	if (!vp->request.expired && deadline_ns < next)
-		next = deadline_ns;
-	return next;
+	if (is_finished(vp_state(vp)))
+		return request_finish(vp);
+	return vp_state(vp) == VP_FAILED ? STEP_OVER : STEP_WAIT;
 }
 
 void request_await(struct sidecar_vp *vp, uint64_t deadline_ns)
 {
-	bool over = request_begin(vp);
-	uint64_t next;
-	int error;
+	enum step step = STEP_BEGIN;
 
-	while (!over) {
-		next = await_step(vp, deadline_ns);
-		if (is_in_flight(vp_state(vp))) {
-			error = vp_sleep(vp, next);
-			if (error)
-				lose(vp, error);
-		}
-		if (is_finished(vp_state(vp)))
-			over = request_finish(vp);
-		else
-			over = vp_state(vp) == VP_FAILED;
-	}
+	vp->request.deadline_ns = deadline_ns;
+	/* RUN cannot be left when the time has come. */
+	if (vp->request.operation == SIDECAR_OPERATION_RUN && deadline_ns != SIDECAR_NO_DEADLINE)
+		vp->request.transport = &transport_poll;
+	while (step != STEP_OVER)
+		step = step == STEP_BEGIN ? request_begin(vp) : await_completion(vp);
 }
 
 int sidecar_vp_test(struct sidecar_vp *vp)

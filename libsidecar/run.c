@@ -47,29 +47,38 @@ static void check_payload(struct hv_message *message)
 		*count = 16;
 }
 
+static void refuse_message(struct sidecar_vp *vp)
+{
+	struct hv_message_header *header = &vp->message.header;
+
+	request_over(vp, SIDECAR_EVENT_ERROR,
+		     vp_error(vp, SIDECAR_ERROR_PROTOCOL, -EPROTO,
+			      "CPU %u: message 0x%x of %u bytes, the limit is %u", vp->cpu,
+			      header->type, header->length, HV_MESSAGE_PAYLOAD_SIZE));
+	header->length = 0;
+}
+
+/* Read once, into the VP's own copy; checked there. */
 static void take_message(struct sidecar_vp *vp)
 {
-	struct hv_message message;
-
-	shm_copy_in(&message, &vp->page->intercept_message, sizeof(message));
-	if (message.header.length > HV_MESSAGE_PAYLOAD_SIZE) {
-		request_over(vp, SIDECAR_EVENT_ERROR,
-			     vp_error(vp, SIDECAR_ERROR_PROTOCOL, -EPROTO,
-				      "CPU %u: message 0x%x of %u bytes, the limit is %u", vp->cpu,
-				      message.header.type, message.header.length,
-				      HV_MESSAGE_PAYLOAD_SIZE));
+	shm_copy_in(&vp->message, &vp->page->intercept_message, sizeof(vp->message));
+	if (vp->message.header.length > HV_MESSAGE_PAYLOAD_SIZE) {
+		refuse_message(vp);
 		return;
 	}
-	check_payload(&message);
-	vp->message = message;
+	check_payload(&vp->message);
 	request_over(vp, SIDECAR_EVENT_INTERCEPT, 0);
 }
 
-/* Only a STOP that nobody wants any more is followed by another start. */
-static bool take_stop(struct sidecar_vp *vp)
+/* Only a STOP that nobody wants any more is followed by another start (R4). */
+bool run_stopped(struct sidecar_vp *vp)
 {
 	if (vp_take_cancel(vp)) {
 		request_over(vp, SIDECAR_EVENT_CANCELLED, 0);
+		return true;
+	}
+	if (convert_take_turn(vp)) {
+		request_over(vp, SIDECAR_EVENT_TURN, 0);
 		return true;
 	}
 	if (!vp->request.expired)
@@ -85,7 +94,7 @@ static bool decode(struct sidecar_vp *vp)
 	uint8_t result = shm_load8(result_of(vp));
 
 	if (result == SIDECAR_RUN_STOPPED)
-		return take_stop(vp);
+		return run_stopped(vp);
 	if (result == SIDECAR_RUN_INTERCEPT)
 		take_message(vp);
 	else
@@ -102,10 +111,6 @@ const struct command command_run = {
 	.decode = decode,
 };
 
-/*
- * START and the completion, not the RUN ioctl: a cancel between our test of the flag and the
- * driver's claim would be lost in a call that we cannot leave.
- */
 int sidecar_vp_run(struct sidecar_vp *vp, uint64_t deadline_ns, struct sidecar_event *event)
 {
 	int error = vp_claim(vp, SIDECAR_OPERATION_RUN, NULL);

@@ -4,9 +4,9 @@
  *
  * The states of a VP, and its owner's steps:
  *
- *     IDLE ----> BUSY              claim: prepared, or being started
- *     BUSY ----> STARTED           START of a command that is bounded
- *     BUSY ----> RUNNING           START of RUN_VP
+ *     IDLE ----> BUSY              claim: prepared, or to be started
+ *     BUSY ----> STARTED           a command that is bounded is about to start
+ *     BUSY ----> RUNNING           the same with RUN_VP
  *     BUSY ----> CONVERTING        stands in line; ends in GONE, or in BUSY with an error
  *     FINISHED -> BUSY             the result is taken: over, or another START follows
  *     FINISHED -> STARTED, RUNNING the result is not there (sentinel): a made-up completion
@@ -14,17 +14,24 @@
  *     LOST ----> FAILED            for good
  *     STARTED, RUNNING -> FAILED   a bounded wait has ended: STOP unanswered, command too long
  *
- * One step is made by whichever thread reads completions:
+ * One step is made by whichever thread has the completion, which is another one than the owner only
+ * where completions are read from the node's file (transport_poll.c):
  *
  *     STARTED, RUNNING -> FINISHED the VP's completion came
  *     STARTED, RUNNING -> LOST     the driver says that the CPU has failed
  *
  * Cancel is a sticky flag beside the state (rule R4 of the design):
  *
- *     flag set at request_begin()      -> CANCELLED, nothing is started; consumes the flag
- *     flag set at any time later       -> cancel sees RUNNING and stops; or it sees BUSY, and then
- *                                         the test after START, which follows the store of RUNNING,
- *                                         sees the flag and stops
+ * The owner stores RUNNING and exchanges the flag after that; cancel exchanges the flag and loads
+ * the state after that. So one of the two sees the other:
+ *
+ *     owner sees the flag              -> CANCELLED, nothing is started; consumes the flag
+ *     cancel sees RUNNING, in flight   -> STOP or CANCEL stops the run
+ *     cancel sees RUNNING, not started -> our driver's CANCEL is kept for the next RUN_VP, which
+ *                                         ends with ECANCELED instead of starting; an original
+ *                                         STOP is lost, but the flag is tested again after START
+ *     result: ECANCELED                -> as "stopped"; a CANCEL that nobody wants any more is
+ *                                         used up by that
  *     result: intercept                -> INTERCEPT; the flag stays for the next run
  *     result: stopped, flag set        -> CANCELLED; consumes the flag
  *     result: stopped, deadline passed -> CANCELLED with -ETIMEDOUT
@@ -36,27 +43,12 @@
 #include <unistd.h>
 
 #include "internal.h"
-
-int vp_state(const struct sidecar_vp *vp)
-{
-	return __atomic_load_n(&vp->state, __ATOMIC_SEQ_CST);
-}
-
-void vp_set_state(struct sidecar_vp *vp, int state)
-{
-	__atomic_store_n(&vp->state, state, __ATOMIC_SEQ_CST);
-}
+#include "probes.h"
 
 bool vp_change_state(struct sidecar_vp *vp, int from, int to)
 {
 	return __atomic_compare_exchange_n(&vp->state, &from, to, false, __ATOMIC_SEQ_CST,
 					   __ATOMIC_SEQ_CST);
-}
-
-/* A reader of completions may still look when the owner has gone on. */
-struct sidecar_queue *vp_waiter(const struct sidecar_vp *vp)
-{
-	return __atomic_load_n(&vp->waiter, __ATOMIC_RELAXED);
 }
 
 void vp_wake(struct sidecar_vp *vp)
@@ -71,12 +63,7 @@ void vp_wake(struct sidecar_vp *vp)
 
 bool vp_cancelled(const struct sidecar_vp *vp)
 {
-	return __atomic_load_n(&vp->cancel, __ATOMIC_SEQ_CST) != 0;
-}
-
-bool vp_take_cancel(struct sidecar_vp *vp)
-{
-	return __atomic_exchange_n(&vp->cancel, 0, __ATOMIC_SEQ_CST) != 0;
+	return __atomic_load_n(&vp->cancel, __ATOMIC_SEQ_CST) != 0 || convert_wants_stop(vp);
 }
 
 int vp_send_stop(struct sidecar_vp *vp)
@@ -84,10 +71,12 @@ int vp_send_stop(struct sidecar_vp *vp)
 	const struct sidecar_driver *driver = vp->client->driver;
 	int error;
 
-	if (node_has(vp, SIDECAR_CAP_CANCEL))
-		error = driver->cancel(vp->client->context, vp->file->handle, vp->cpu);
-	else
-		error = driver->stop(vp->client->context, vp->file->handle, vp->cpu);
+	do {
+		if (node_has(vp, SIDECAR_CAP_CANCEL))
+			error = driver->cancel(vp->client->context, vp->file->handle, vp->cpu);
+		else
+			error = driver->stop(vp->client->context, vp->file->handle, vp->cpu);
+	} while (error == -EINTR);
 	/* The original's answer for "nothing to stop". */
 	return error == -EINVAL ? 0 : error;
 }
@@ -97,7 +86,8 @@ int sidecar_vp_cancel(struct sidecar_vp *vp)
 	int saved = errno;
 	int error = 0;
 
-	__atomic_store_n(&vp->cancel, 1, __ATOMIC_SEQ_CST);
+	__atomic_exchange_n(&vp->cancel, 1, __ATOMIC_SEQ_CST);
+	PROBE_CANCEL(vp->cpu);
 	if (vp_state(vp) == VP_RUNNING) {
 		error = vp_send_stop(vp);
 		/* From now on its owner must watch the time. */
@@ -181,7 +171,7 @@ unlock:
 /* The first command claims the CPU for our open file, and shows that it is alive. */
 static int claim_cpu(struct sidecar_vp *vp)
 {
-	int error = sidecar_vp_test(vp);
+	int error = request_take_cpu(vp);
 
 	if (error)
 		client_copy_error(vp->client, &vp->error);
@@ -236,6 +226,7 @@ int sidecar_vp_create(struct sidecar *client, uint32_t cpu, struct sidecar_parti
 		free_vp(vp);
 		return error;
 	}
+	trace_log(client, SIDECAR_LOG_DEBUG, "CPU %u is a VP", cpu);
 	*out = vp;
 	return 0;
 }
@@ -261,6 +252,8 @@ int sidecar_vp_destroy(struct sidecar_vp *vp)
 		return client_error(vp->client, SIDECAR_ERROR_ERRNO, -EBUSY,
 				    "CPU %u: another thread is in a call on it", vp->cpu);
 	}
+	convert_forget(vp);
+	trace_log(vp->client, SIDECAR_LOG_DEBUG, "CPU %u is no VP any more", vp->cpu);
 	leave(vp);
 	free_vp(vp);
 	return 0;

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# usage: check.sh INCLUDE-DIR MAN-DIR PAGE… . The pages that are installed are one for each function
-# of sidecar.h and the overview; each name is in its page, prototypes are the header's, and mandoc
-# has nothing to say.
+# usage: check.sh INCLUDE-DIR MAN-DIR PAGE… . The pages that are installed are one for each
+# function of sidecar.h, and the overview; each name is in its page, prototypes are the header's, and
+# mandoc has nothing to say.
 set -u
 include=$1 man=$2
 shift 2
@@ -24,7 +24,7 @@ verdict() {
 
 # "sidecar_name(argument types and names)", without blanks that mean nothing.
 prototypes() {
-	printf '#include <sidecar/sidecar.h>\n' | cc -E -P -I "$include" - | tr '\n' ' ' |
+	printf '#include <sidecar/uring.h>\n' | cc -E -P -I "$include" - | tr '\n' ' ' |
 		sed 's/[;{}]/&\n/g' | grep -v static |
 		grep -oE '\bsidecar_[a-z0-9_]+ *\([^;{]*\);' | squeeze
 }

@@ -6,7 +6,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=${BUILD:-$root/build}
 
 build_packages=(gcc g++ libc6-dev make meson ninja-build pkg-config liburing-dev libnuma-dev
-		libcmocka-dev)
+		libcmocka-dev systemtap-sdt-dev mandoc)
 vm_packages=(qemu-system-x86 linux-image-cloud-amd64 linux-headers-cloud-amd64 busybox-static
 	     cpio kmod)
 
@@ -85,10 +85,14 @@ configure() {
 		die "meson setup $dir failed"
 }
 
+# compile DIR [TARGET…]
 compile() {
-	ninja -C "$1" >"$1/ninja.log" 2>&1 && return
-	cat "$1/ninja.log" >&2
-	die "the build in $1 failed"
+	local dir=$1
+
+	shift
+	ninja -C "$dir" "$@" >"$dir/ninja.log" 2>&1 && return
+	cat "$dir/ninja.log" >&2
+	die "the build in $dir failed"
 }
 
 # The examples are built as a stranger would build them: against the installed library.

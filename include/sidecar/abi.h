@@ -388,7 +388,11 @@ struct sidecar_state_page {
 	uint64_t nested_root; /* PA of the partition's nested PML4; 0 = a guest without memory */
 	uint64_t generation;  /* counts removals from the partition; kick the CPU after a change */
 	uint64_t owner;	      /* changes with every claim; the kernel then forgets the old VP */
-	uint64_t reserved0[5];
+	uint32_t quiet;	      /* not 0: somebody watches the status byte, so the completion needs
+				 neither attention nor interrupt. Set before RUN; cleared with a
+				 full barrier, after which the driver looks at the byte once more */
+	uint32_t reserved_driver;
+	uint64_t reserved0[4];
 	/* The kernel writes the rest. */
 	uint64_t generation_seen; /* stored before each entry and each command: no older
 				     translation is in use from here on */
@@ -408,6 +412,7 @@ struct sidecar_state_page {
 SIDECAR_ASSERT_SIZE(struct sidecar_state_page, 4096);
 SIDECAR_ASSERT_OFFSET(struct sidecar_state_page, generation, 0x008);
 SIDECAR_ASSERT_OFFSET(struct sidecar_state_page, owner, 0x010);
+SIDECAR_ASSERT_OFFSET(struct sidecar_state_page, quiet, 0x018);
 SIDECAR_ASSERT_OFFSET(struct sidecar_state_page, generation_seen, 0x040);
 SIDECAR_ASSERT_OFFSET(struct sidecar_state_page, cpu_state, 0x050);
 SIDECAR_ASSERT_OFFSET(struct sidecar_state_page, commands, 0x058);

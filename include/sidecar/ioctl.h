@@ -38,6 +38,7 @@ SIDECAR_ASSERT_SIZE(struct sidecar_node_ioctl_info, 12);
  *        open file, ETIMEDOUT the CPU has failed.
  * STOP   asks a started CPU to stop. EINVAL: no command of START's is pending. Consumes nothing.
  * RUN    START and waiting in one. EINTR: a signal; the command was stopped, its page is valid.
+ *        RUN and START of RUN_VP: ECANCELED, see CANCEL.
  */
 #define SIDECAR_IOC_START _IO(SIDECAR_IOC_TYPE, 0xF0)
 #define SIDECAR_IOC_STOP _IO(SIDECAR_IOC_TYPE, 0xF1)
@@ -109,19 +110,28 @@ SIDECAR_ASSERT_SIZE(struct sidecar_ioctl_unmap, 24);
 
 /* On the node's descriptor. */
 #define SIDECAR_IOC_CAPS _IOWR(SIDECAR_IOC_TYPE, 0xE0, struct sidecar_ioctl_caps)
-/* STOP that is never an error for a CPU of the node: nothing pending is success without effect. */
+/*
+ * STOP that is never an error for a CPU of the node, and sticky: when the caller owns the VP and no
+ * RUN_VP is in flight on it, the next RUN_VP does not start but ends with ECANCELED, once, whether
+ * it comes by RUN, START or URING_START. Closing forgets it.
+ */
 #define SIDECAR_IOC_CANCEL _IO(SIDECAR_IOC_TYPE, 0xE1)
 /* Returns the descriptor of a new, empty partition. */
 #define SIDECAR_IOC_PARTITION_CREATE _IO(SIDECAR_IOC_TYPE, 0xE2)
 /* Argument: a partition's descriptor. EBUSY after this open file has claimed a VP; EBADF. */
 #define SIDECAR_IOC_PARTITION_ATTACH _IO(SIDECAR_IOC_TYPE, 0xE3)
 #define SIDECAR_IOC_CPU _IOWR(SIDECAR_IOC_TYPE, 0xE4, struct sidecar_ioctl_cpu)
+/*
+ * Claims a CPU without starting a command, so that its pages are this open file's before anything
+ * is written there. Argument and errors are START's; success without effect for the owner.
+ */
+#define SIDECAR_IOC_CLAIM _IO(SIDECAR_IOC_TYPE, 0xE5)
 
 /*
  * IORING_OP_URING_CMD on the node's descriptor, with this as cmd_op and struct sidecar_uring_cmd
  * as the 16 bytes of payload: START whose completion is the CQE, not read(). The CQE's result is 0
  * when the command is complete, or START's errno; ECANCELED when the owner closed meanwhile and the
- * command was stopped. STOP and CANCEL work on it as on START.
+ * command was stopped, or as CANCEL says. STOP and CANCEL work on it as on START.
  */
 #define SIDECAR_URING_START 0xF8u
 

@@ -95,6 +95,20 @@ struct sidecar_options {
 	const char *cpu_sysfs_path;  /* "/sys/devices/system/cpu" */
 	uint64_t timeout_ns;	     /* bound of every wait but a run's own; 5 s */
 	struct sidecar_error *error; /* where sidecar_open() leaves its error; may be NULL */
+
+	/*
+	 * Told of what happens, one line of text at a time, by whichever thread it happens in;
+	 * never from inside sidecar_vp_cancel(). It must not call the library. NULL: nobody is.
+	 */
+	void (*log)(void *context, uint32_t level, const char *text);
+	void *log_context;
+};
+
+enum sidecar_log_level {
+	SIDECAR_LOG_ERROR,   /* a CPU has failed */
+	SIDECAR_LOG_WARNING, /* an operation has */
+	SIDECAR_LOG_INFO,    /* nodes found, conversions */
+	SIDECAR_LOG_DEBUG    /* VPs made and destroyed */
 };
 
 #define SIDECAR_ABSENT 1 /* this machine has no sidecar */
@@ -112,6 +126,8 @@ int sidecar_close(struct sidecar *client);
 /* The last error of any thread on this client; valid until this thread asks for another one. */
 const struct sidecar_error *sidecar_error(struct sidecar *client);
 
+#define SIDECAR_NO_NUMA_NODE UINT32_MAX
+
 /* A node: CPUs base_cpu to base_cpu + cpu_count - 1. Written by the library, its size too. */
 struct sidecar_node_info {
 	uint32_t size;
@@ -120,7 +136,8 @@ struct sidecar_node_info {
 	uint32_t cpu_count;    /* the base CPU included */
 	uint64_t capabilities; /* SIDECAR_CAP_*; 0 for a driver without extensions */
 	uint32_t backend;      /* SIDECAR_BACKEND_*; 0 for a driver without extensions */
-	uint32_t reserved[9];
+	uint32_t numa_node;    /* Linux's number of its memory node, or SIDECAR_NO_NUMA_NODE */
+	uint32_t reserved[8];
 };
 SIDECAR_ASSERT_SIZE(struct sidecar_node_info, 64);
 
@@ -147,6 +164,29 @@ SIDECAR_ASSERT_SIZE(struct sidecar_cpu_info, 64);
 
 /* ENOENT: the CPU is in no node. ENOTSUP: the driver has no such call. */
 int sidecar_cpu_info(struct sidecar *client, uint32_t cpu, struct sidecar_cpu_info *info);
+
+/* ---- memory and threads of a node ------------------------------------------------------------ */
+
+#define SIDECAR_MEMORY_POPULATE 1u    /* every page is there when the call returns */
+#define SIDECAR_MEMORY_SMALL_PAGES 2u /* no huge pages */
+
+/*
+ * Memory for a guest, all zero, on the memory node of node i: 2 MiB pages when size is that or more
+ * and there are any, else small ones that the kernel may join. ENOENT no such node; EINVAL no size
+ * or unknown flags; ENOMEM. To be freed with sidecar_memory_free() and the same size; it does not
+ * depend on the client.
+ */
+int sidecar_memory_alloc(struct sidecar *client, uint32_t i, size_t size, uint32_t flags,
+			 void **memory);
+
+/* Not while a partition maps it. NULL is allowed. */
+void sidecar_memory_free(void *memory, size_t size);
+
+/*
+ * The calling thread runs on node i's base CPU from now on, where its completions come and, of a
+ * queue created then, the ring is near. ENOENT no such node; EINVAL that CPU is offline.
+ */
+int sidecar_pin_thread(struct sidecar *client, uint32_t i);
 
 /* ---- partition ------------------------------------------------------------------------------- */
 
@@ -193,7 +233,9 @@ enum sidecar_event_kind {
 				    deadline, error -ETIMEDOUT */
 	SIDECAR_EVENT_DONE,	 /* any other operation succeeded */
 	SIDECAR_EVENT_ERROR,	 /* the operation failed, the VP is usable: sidecar_vp_error() */
-	SIDECAR_EVENT_FAILED	 /* the CPU does not answer: destroy the VP */
+	SIDECAR_EVENT_FAILED,	 /* the CPU does not answer: destroy the VP */
+	SIDECAR_EVENT_TURN	 /* a run ended without: the VP may be converted now, see
+				    sidecar_vp_request_conversion() */
 };
 
 /* Written by the library, its size too. */
@@ -263,8 +305,9 @@ int sidecar_vp_cancel(struct sidecar_vp *vp);
 /*
  * Any number of registers of one VTL (HV_VTL_*), names in, values out or in. On EREMOTEIO
  * sidecar_vp_error() has the index and the status of the first that failed: those before it are
- * done, those after it untouched. Registers of the context are not to be named here in world H,
- * and those that are dirty in the register page in neither: the page wins at the next run.
+ * done, those after it untouched. Each takes the cheapest path that is right: context, register
+ * page, command; what is changed in the page by hand is what a get returns. When an error has no
+ * index, it is a value so changed that was refused.
  */
 int sidecar_vp_get_registers(struct sidecar_vp *vp, uint8_t vtl, struct hv_register_assoc *regs,
 			     size_t count);
@@ -276,6 +319,13 @@ int sidecar_vp_set_register(struct sidecar_vp *vp, uint8_t vtl, uint32_t name,
 			    struct hv_u128 value);
 int sidecar_vp_get_register64(struct sidecar_vp *vp, uint8_t vtl, uint32_t name, uint64_t *value);
 int sidecar_vp_set_register64(struct sidecar_vp *vp, uint8_t vtl, uint32_t name, uint64_t value);
+
+/*
+ * What has been changed in the register page, and waits for the next run, becomes the registers'
+ * value now, and the page is off (is_valid 0) until the next run ends: before something other than
+ * this library is to see the VP's registers. After an error the page is as it was.
+ */
+int sidecar_vp_flush_registers(struct sidecar_vp *vp);
 
 /*
  * Walks the guest's page tables. flags: HV_TRANSLATE_*, with a VTL named in its top byte (EINVAL
@@ -295,6 +345,72 @@ int sidecar_vp_test(struct sidecar_vp *vp);
  * a failure it is as it was.
  */
 int sidecar_vp_convert(struct sidecar_vp *vp, uint64_t deadline_ns);
+
+/*
+ * For a VP that is to go on running while others are converted. It takes its place in the line;
+ * when it comes first, its run in flight, or else its next one, ends with an event of kind TURN,
+ * and so does no other run. Then save it and convert it: that conversion waits for nobody. The
+ * place is given up by the end of the conversion, whichever it is, by withdrawal, and by
+ * sidecar_vp_destroy(); until then all others wait.
+ * Both from any thread as long as the VP exists; their errors are in the client.
+ * EALREADY it is in line; ENOENT (withdraw) it is not; EBUSY (withdraw) the conversion has begun.
+ */
+int sidecar_vp_request_conversion(struct sidecar_vp *vp);
+int sidecar_vp_withdraw_conversion(struct sidecar_vp *vp);
+
+#define SIDECAR_VP_STATE_VERSION 1u
+#define SIDECAR_VP_STATE_REGISTERS 112u
+
+/*
+ * All that a VP is but its memory: registers, x87 and SSE, what is pending, MTRRs, activity. It has
+ * no pointers and may be stored and moved.
+ */
+struct sidecar_vp_state {
+	uint32_t size;	  /* written by sidecar_vp_save() */
+	uint32_t version; /* SIDECAR_VP_STATE_VERSION */
+	uint32_t backend; /* SIDECAR_BACKEND_*: where the values come from */
+	uint32_t count;	  /* of registers */
+	struct sidecar_cpu_context context;
+	struct hv_register_assoc registers[SIDECAR_VP_STATE_REGISTERS]; /* of VTL 0 */
+};
+SIDECAR_ASSERT_SIZE(struct sidecar_vp_state,
+		    16 + 1024 + SIDECAR_VP_STATE_REGISTERS * sizeof(struct hv_register_assoc));
+
+/*
+ * Every register that can be read, and set again, of an idle VP; what is changed and not yet run is
+ * part of it. The VP is unchanged.
+ */
+int sidecar_vp_save(struct sidecar_vp *vp, struct sidecar_vp_state *state);
+
+/*
+ * Makes a VP, this one or another, what was saved. EINVAL: not a state, or another version's.
+ * EREMOTEIO: the error's index says which of state->registers was refused; the VP has those
+ * before it.
+ */
+int sidecar_vp_restore(struct sidecar_vp *vp, const struct sidecar_vp_state *state);
+
+/* Since the VP was made. Written by the library, its size too. */
+struct sidecar_vp_counters {
+	uint32_t size;
+	uint32_t cpu;
+	uint64_t runs;		   /* RUN_VP commands; one that was started again counts twice */
+	uint64_t commands;	   /* other commands */
+	uint64_t intercepts;	   /* events of this kind, and so on */
+	uint64_t cancelled;
+	uint64_t turns;
+	uint64_t done;
+	uint64_t errors;	   /* ERROR and FAILED */
+	uint64_t register_context; /* registers read or written in the context */
+	uint64_t register_page;	   /* in the register page */
+	uint64_t register_command; /* by a command */
+	uint64_t register_skipped; /* not written: they had the value */
+	uint64_t page_flushes;	   /* how often the register page was emptied */
+	uint64_t reserved[3];
+};
+SIDECAR_ASSERT_SIZE(struct sidecar_vp_counters, 128);
+
+/* By the thread that uses the VP. */
+void sidecar_vp_counters(const struct sidecar_vp *vp, struct sidecar_vp_counters *counters);
 
 /* ---- queue ----------------------------------------------------------------------------------- */
 
@@ -323,6 +439,9 @@ int sidecar_queue_detach(struct sidecar_queue *queue, struct sidecar_vp *vp);
  * user back. Arrays and outputs stay the library's until the event. EBUSY: one is in flight.
  */
 int sidecar_queue_prepare_run(struct sidecar_queue *queue, struct sidecar_vp *vp, uint64_t user);
+/* The run also ends at the deadline, with CANCELLED and error -ETIMEDOUT. */
+int sidecar_queue_prepare_run_until(struct sidecar_queue *queue, struct sidecar_vp *vp,
+				    uint64_t deadline_ns, uint64_t user);
 int sidecar_queue_prepare_get_registers(struct sidecar_queue *queue, struct sidecar_vp *vp,
 					uint8_t vtl, struct hv_register_assoc *regs, size_t count,
 					uint64_t user);
@@ -336,12 +455,16 @@ int sidecar_queue_prepare_test(struct sidecar_queue *queue, struct sidecar_vp *v
 int sidecar_queue_prepare_convert(struct sidecar_queue *queue, struct sidecar_vp *vp,
 				  uint64_t deadline_ns, uint64_t user);
 
-/* Starts what was prepared and returns how many; one that cannot start has an ERROR event. */
+/*
+ * Starts what was prepared and returns how many; one that cannot start has an ERROR event. To go on
+ * to sidecar_queue_wait() at once does the same, and is one system call less.
+ */
 int sidecar_queue_submit(struct sidecar_queue *queue);
 
 /*
- * Takes up to max events, waiting until there are min of them, nothing more is in flight, or the
- * deadline has passed. Returns how many, or EINTR when a signal came before the first one.
+ * Starts what was prepared, and takes up to max events, waiting until there are min of them,
+ * nothing more is in flight, or the deadline has passed. Returns how many, or EINTR when a signal
+ * came before the first one.
  */
 int sidecar_queue_wait(struct sidecar_queue *queue, struct sidecar_event *events, uint32_t max,
 		       uint32_t min, uint64_t deadline_ns);
@@ -351,6 +474,24 @@ int sidecar_queue_wait(struct sidecar_queue *queue, struct sidecar_event *events
  * makes it unreadable again. To be polled, by any thread, never read. Valid as long as the queue.
  */
 int sidecar_queue_fd(struct sidecar_queue *queue);
+
+/* Since the queue was made. Written by the library, its size too. */
+struct sidecar_queue_counters {
+	uint32_t size;
+	uint32_t reserved0;
+	uint64_t commands;   /* given to CPUs */
+	uint64_t events;     /* all of them, and of these */
+	uint64_t intercepts; /* INTERCEPT */
+	uint64_t errors;     /* ERROR and FAILED */
+	uint64_t waits;	     /* calls of sidecar_queue_wait() */
+	uint64_t sleeps;     /* system calls that submit and wait */
+	uint64_t submits;    /* system calls that only submit */
+	uint64_t reserved[8];
+};
+SIDECAR_ASSERT_SIZE(struct sidecar_queue_counters, 128);
+
+void sidecar_queue_counters(const struct sidecar_queue *queue,
+			    struct sidecar_queue_counters *counters);
 
 /* The last error of this queue; valid as long as the queue. */
 const struct sidecar_error *sidecar_queue_error(const struct sidecar_queue *queue);
@@ -367,6 +508,8 @@ const char *sidecar_backend_name(uint32_t backend);   /* SIDECAR_BACKEND_* */
 const char *sidecar_command_name(uint32_t command);   /* SIDECAR_COMMAND_* */
 const char *sidecar_hv_status_name(uint32_t status);  /* HV_STATUS_* */
 const char *sidecar_message_name(uint32_t type);      /* HV_MESSAGE_* */
+const char *sidecar_exit_name(uint32_t exit);	      /* SIDECAR_EXIT_* */
+const char *sidecar_log_level_name(uint32_t level);   /* SIDECAR_LOG_* */
 const char *sidecar_register_name(uint32_t name);     /* HV_REGISTER_* */
 
 #pragma GCC diagnostic pop

@@ -7,6 +7,7 @@
 #include "mm/layout.h"
 #include "mm/node_memory.h"
 #include "mm/window.h"
+#include "node.h"
 #include "params.h"
 
 /* The SIPI trampoline reads the extension through tables of the first 4 GiB. */
@@ -130,11 +131,11 @@ bool smp_check(const struct sidecar_boot_params *params, error_t *error)
 	return good && check_cpus(params, error);
 }
 
-void smp_prepare_cpu(const struct boot *boot, const struct sidecar_node_params *node,
-		     uint32_t index, uint32_t ordinal)
+/* ordinal counts the CPUs of all nodes in order, bases included. */
+static void leave_word(const struct boot *boot, const struct sidecar_node_params *node,
+		       uint32_t index, uint32_t ordinal)
 {
 	struct sidecar_extension_cpu *cpu = open_cpu(&boot->params, ordinal);
-
 	bool starts = params_starts(&boot->params, node, index);
 
 	cpu->cr3 = starts ? node_private_page(node, index, PRIVATE_PML4).value : 0;
@@ -146,8 +147,23 @@ void smp_prepare_cpu(const struct boot *boot, const struct sidecar_node_params *
 
 bool smp_start(const struct boot *boot, error_t *error)
 {
+	uint32_t ordinal = 0;
+
 	(void)error;
+	for (uint32_t n = 0; n < boot->params.node_count; n++) {
+		const struct sidecar_node_params *node = &boot->params.nodes[n];
+
+		for (uint32_t i = 0; i < node->vp_count; i++) {
+			node_prepare_cpu(boot, node, i);
+			leave_word(boot, node, i, ordinal++);
+		}
+	}
 	open_header(&boot->params)->boot_pml4e = pte_table(boot->high_root.value);
 	window_close(NULL, WINDOW_EXTENSION);
 	return true;
+}
+
+void smp_join(struct cpu *cpu)
+{
+	(void)cpu; /* each finds its own way */
 }

@@ -70,6 +70,41 @@ links() {
 	[ -L "$dir/libsidecar.so" ] && [ -e "$dir/libsidecar.so.0" ] || { ls -l "$dir"; return 1; }
 }
 
+# Without the shared library: the package says what else is needed.
+build_static() {
+	local pc
+	pc=$(find "$scratch/root" -name sidecar.pc)
+	package --print-requires-private | grep -q liburing &&
+		package --print-requires-private | grep -qx numa || return 1
+	# shellcheck disable=SC2046
+	cc -std=c11 -Wall -Wextra -Werror $(package --cflags) -o "$scratch/static" \
+		"$source/tests/abi/consumer.c" "${pc%/pkgconfig/*}/libsidecar.a" \
+		$(package --static --libs | sed 's/-lsidecar//g')
+}
+
+# A program may use any name that is not the library's.
+hides() {
+	local names
+	names=$(nm -g --defined-only --format=posix "$(find "$scratch/root" -name libsidecar.a)" |
+		awk 'NF > 2 && $1 !~ /^sidecar_/ { print $1 }')
+	[ -z "$names" ] || { echo "$names"; return 1; }
+}
+
+# A stranger's meson project that has this one in subprojects/.
+subproject() {
+	mkdir -p "$scratch/super/subprojects" &&
+		ln -s "$source" "$scratch/super/subprojects/libsidecar" &&
+		cp "$source/tests/abi/consumer.c" "$scratch/super" || return 1
+	cat >"$scratch/super/meson.build" <<-EOF
+	project('super', 'c', 'cpp', version: '9')
+	sidecar = dependency('sidecar', fallback: 'libsidecar')
+	executable('consumer', 'consumer.c', dependencies: sidecar)
+	EOF
+	env -u PKG_CONFIG_PATH meson setup --wrap-mode=forcefallback "$scratch/super-build" \
+		"$scratch/super" && ninja -C "$scratch/super-build" consumer &&
+		"$scratch/super-build/consumer"
+}
+
 example_tree() {
 	local pc
 	pc=$(find "$scratch/root" -name sidecar.pc)
@@ -87,5 +122,9 @@ verdict "the C11 consumer runs" run c
 verdict "a C++17 consumer builds" build_program cxx c++ -std=c++17 -x c++ \
 	"$source/tests/abi/consumer.c" -x none
 verdict "the C++17 consumer runs" run cxx
+verdict "a consumer builds with the static library" build_static
+verdict "the static consumer runs" run static
+verdict "the static library hides what is not exported" hides
 verdict "the examples build" example_tree
+verdict "usable as a meson subproject" subproject
 echo "1..$count"

@@ -47,7 +47,8 @@ same() {
 stanzas() {
 	grep -oE '^[A-Z]+_[0-9.]+ *\{' "$map" || { echo "no stanza LIBSIDECAR_x.y in $map"; return 1; }
 	grep -qE '^[[:space:]]*local:' "$map" || { echo "no local: in $map"; return 1; }
-	grep -qE 'local: *\*|^[[:space:]]*\*;' "$map" || { echo "local: does not hide the rest"; return 1; }
+	grep -qE 'local: *\*|^[[:space:]]*\*;' "$map" ||
+		{ echo "local: does not hide the rest"; return 1; }
 }
 
 soname() {
@@ -64,12 +65,15 @@ needed() {
 	[ -z "$extra" ] || { echo "unexpected: $extra"; return 1; }
 }
 
+endings='abort|exit|_exit|_Exit|quick_exit|__assert_fail|err|errx|verr|verrx'
+prints='(__)?v?f?printf(_chk)?|puts|putchar|perror|warn|warnx|syslog|stdout|stderr|fputs|fwrite'
+
 # A library neither prints nor ends its caller.
 quiet() {
 	local found
 
-	found=$(nm -D --undefined-only --format=posix "$library" | awk '{ sub(/@.*/, "", $1); print $1 }' |
-		grep -xE 'abort|exit|_exit|_Exit|quick_exit|printf|puts|putchar|perror|vprintf|__printf_chk|__assert_fail|err|errx|warn|warnx|syslog|stdout|stderr|fputs|fwrite')
+	found=$(nm -D --undefined-only --format=posix "$library" |
+		awk '{ sub(/@.*/, "", $1); print $1 }' | grep -xE "$endings|$prints")
 	[ -z "$found" ] || { echo "uses $found"; return 1; }
 }
 
@@ -77,7 +81,8 @@ exported >"$scratch/exported"
 mapped >"$scratch/mapped"
 declared >"$scratch/declared"
 verdict "exported symbols are those of the map" same "$scratch/mapped" "$scratch/exported"
-verdict "exported symbols are those that headers declare" same "$scratch/declared" "$scratch/exported"
+verdict "exported symbols are those that headers declare" same "$scratch/declared" \
+	"$scratch/exported"
 verdict "the map has stanzas, and hides the rest" stanzas
 verdict "soname" soname
 verdict "needs only what it says" needed

@@ -5,17 +5,18 @@
 #include "arch.h"
 #include "arch/x86/fixup.h"
 #include "arch/x86/x86.h"
+#include "boot.h"
 #include "console/format.h"
 #include "experiments.h"
 #include "shm.h"
 
 static const uint64_t constant = 1;
 
-bool backend_boot(const struct sidecar_boot_params *params, struct sidecar_command_error *error)
+bool backend_boot(const struct boot *boot, struct sidecar_command_error *error)
 {
 	uint64_t value;
 
-	if (params->hypercall_page == FAULT_IN_BOOT)
+	if (boot->params.hypercall_page == FAULT_IN_BOOT)
 		asm volatile("ud2");
 	if (rdmsr_safe(MSR_EFER, &value))
 		return true;
@@ -37,6 +38,13 @@ _Noreturn void backend_park(struct cpu *cpu)
 {
 	(void)cpu;
 	spin_forever();
+}
+
+void backend_crash(struct cpu *cpu, const char *format, va_list arguments)
+{
+	(void)cpu;
+	(void)format;
+	(void)arguments;
 }
 
 void backend_command_begin(struct cpu *cpu)

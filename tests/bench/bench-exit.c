@@ -60,16 +60,15 @@ static bool serve(struct sidecar_vp *vp)
 			GUEST_PORT);
 		return false;
 	}
-	page->rip = io->header.rip +
-		    (io->header.instruction_length_and_cr8 & HV_INTERCEPT_LENGTH_MASK);
+	page->rip =
+		io->header.rip + (io->header.instruction_length_and_cr8 & HV_INTERCEPT_LENGTH_MASK);
 	page->dirty |= HV_REGISTER_PAGE_DIRTY_RIP;
 	return true;
 }
 
 static bool empty_command(struct bench *bench)
 {
-	return sidecar_vp_test(bench->vp[0]) == 0 ||
-	       failed("test", sidecar_vp_error(bench->vp[0]));
+	return sidecar_vp_test(bench->vp[0]) == 0 || failed("test", sidecar_vp_error(bench->vp[0]));
 }
 
 static bool blocking_exit(struct bench *bench)
@@ -197,8 +196,7 @@ static bool close_sidecar(struct bench *bench)
 		if (sidecar_vp_destroy(bench->vp[i]) != 0)
 			return failed("destroy", sidecar_vp_error(bench->vp[i]));
 	return sidecar_queue_close(bench->queue) == 0 &&
-	       sidecar_partition_close(bench->partition) == 0 &&
-	       sidecar_close(bench->client) == 0;
+	       sidecar_partition_close(bench->partition) == 0 && sidecar_close(bench->client) == 0;
 }
 
 static bool measure_sidecar(struct bench *bench)
@@ -244,7 +242,8 @@ int main(int argc, char **argv)
 		}
 		kvm = kvm && strcmp(argv[i], "--no-kvm") != 0;
 	}
-	printf("%-46s %10s %10s %8s\n", "port-I/O exit seen by the VMM", "median", "p99", "samples");
+	printf("%-46s %10s %10s %8s\n", "port-I/O exit seen by the VMM", "median", "p99",
+	       "samples");
 	if (!page || !open_sidecar(&bench, page))
 		return 1;
 	if (kvm)

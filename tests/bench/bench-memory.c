@@ -134,8 +134,8 @@ static void print_tables(const char *pages)
 
 	snprintf(name, sizeof(name), "tables of a 64 MiB guest in %s pages", pages);
 	if (!driver_line("partition ", line, sizeof(line)) ||
-	    sscanf(line, "tables %llu ranges %*u memory %*u large_pages %llu", &bytes,
-		   &large) != 2) {
+	    sscanf(line, "tables %llu ranges %*u memory %*u large_pages %llu", &bytes, &large) !=
+		    2) {
 		print_absent(name);
 		return;
 	}

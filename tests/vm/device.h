@@ -186,8 +186,10 @@ static int give_guest(struct device *device, const uint8_t *code, size_t size)
 	uint8_t *page = new_memory(SIDECAR_PAGE_SIZE);
 	const uint32_t flags = SIDECAR_MAP_READ | SIDECAR_MAP_WRITE | SIDECAR_MAP_EXECUTE;
 
-	memcpy(page + RESET_OFFSET, code, size);
-	if (partition < 0 || map_memory(partition, RESET_PAGE, page, SIDECAR_PAGE_SIZE, flags) ||
+	if (page)
+		memcpy(page + RESET_OFFSET, code, size);
+	if (partition < 0 || !page ||
+	    map_memory(partition, RESET_PAGE, page, SIDECAR_PAGE_SIZE, flags) ||
 	    control(device->fd, SIDECAR_IOC_PARTITION_ATTACH, partition)) {
 		tap_check(false, "a guest's memory is mapped and attached");
 		exit(1);

@@ -168,7 +168,12 @@ static void touch_register_page(void)
 /* True when the CPU has answered, on its own or after a cancel. */
 static bool run_and_cancel(void)
 {
-	if (start(&device, CPU, SIDECAR_COMMAND_RUN_VP))
+	int error = start(&device, CPU, SIDECAR_COMMAND_RUN_VP);
+
+	/* The last cancel came after the end of its run. */
+	if (error == ECANCELED)
+		error = start(&device, CPU, SIDECAR_COMMAND_RUN_VP);
+	if (error)
 		return false;
 	if (wait_completion(&device, 2) == (int)CPU)
 		return true;

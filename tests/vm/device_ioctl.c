@@ -136,12 +136,31 @@ static void *cancel_soon(void *context)
 	return NULL;
 }
 
+/* R4: a CANCEL that finds no run ends the next one, however it is started, and no other. */
+static void test_sticky_cancel(struct device *device)
+{
+	tap_equal(control(device->fd, SIDECAR_IOC_CANCEL, 1), 0, "CANCEL with nothing there");
+	tap_equal(control(device->fd, SIDECAR_IOC_CANCEL, 1), 0, "and again");
+	tap_equal(run(device, 1, SIDECAR_COMMAND_NONE), 0, "R4: NONE is no run");
+	tap_equal(run(device, 1, SIDECAR_COMMAND_RUN_VP), ECANCELED, "R4: RUN does not start");
+	tap_equal(start(device, 1, SIDECAR_COMMAND_RUN_VP), 0, "R4: the next one does");
+	sleep_ms(50);
+	tap_equal(control(device->fd, SIDECAR_IOC_CANCEL, 1), 0, "CANCEL of a run in flight");
+	tap_equal(wait_completion(device, 1000), 1, "stops it");
+	tap_equal(start(device, 1, SIDECAR_COMMAND_RUN_VP), 0, "R4: and is used up");
+	tap_equal(control(device->fd, SIDECAR_IOC_STOP, 1), 0, "STOP");
+	tap_equal(wait_completion(device, 1000), 1, "stops it");
+	tap_equal(control(device->fd, SIDECAR_IOC_CANCEL, 1), 0, "CANCEL with nothing there");
+	tap_equal(start(device, 1, SIDECAR_COMMAND_RUN_VP), ECANCELED, "R4: START does not start");
+	tap_equal(wait_completion(device, 100), -ETIME, "and has no completion");
+}
+
 static void test_cancel(struct device *device)
 {
 	pthread_t thread;
 	int result;
 
-	tap_equal(control(device->fd, SIDECAR_IOC_CANCEL, 1), 0, "CANCEL with nothing there");
+	test_sticky_cancel(device);
 	pthread_create(&thread, NULL, cancel_soon, device);
 	result = run(device, 1, SIDECAR_COMMAND_RUN_VP);
 	pthread_join(thread, NULL);

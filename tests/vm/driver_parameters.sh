@@ -14,6 +14,7 @@ refused "a range that runs backwards" "3-1 runs backwards" cpus=3-1
 refused "nothing but a base" "leaves no CPU for the sidecar" cpus=3
 refused "node_size too small" "node_size=1 is not in 2..4032" cpus=1-3 node_size=1
 refused "node_size too large" "node_size=4033 is not in 2..4032" cpus=1-3 node_size=4033
+refused "spin_us too large" "spin_us=1001 is not in 0..1000" cpus=1-3 spin_us=1001
 refused "timeout_ms of 0" "timeout_ms=0 is not in 1..600000" cpus=1-3 timeout_ms=0
 
 refused "no firmware file" "firmware absent.elf cannot be read" cpus=1-3 firmware=absent.elf

@@ -196,7 +196,7 @@ static void test_thirty_one(void)
 		  "GET of 31 registers succeeds");
 	for (unsigned int i = 0; i < 31; i++)
 		same &= entry(i)->value.low ==
-			(i < 16 ? 0x1111111111111111ull * i : (uint64_t)i << 12) &&
+				(i < 16 ? 0x1111111111111111ull * i : (uint64_t)i << 12) &&
 			entry(i)->value.high == (i < 16 ? 0x0101010101010101ull * i : 0);
 	tap_check(same, "and each of the 31 has its value");
 }
@@ -285,7 +285,7 @@ static void test_translate(void)
 {
 	const uint64_t vtl0 = (uint64_t)HV_VTL_0 << 56;
 	static const uint64_t bad[] = {
-		1ull << 11,			      /* reserved */
+		1ull << 11, /* reserved */
 		1ull << 55,
 		HV_TRANSLATE_SHADOW_STACK,
 		HV_TRANSLATE_SUPERVISOR_ACCESS | HV_TRANSLATE_USER_ACCESS,
@@ -304,8 +304,7 @@ static void test_translate(void)
 		  "and the rest is zero");
 	out = translate(0x55555, vtl0 | HV_TRANSLATE_VALIDATE_READ);
 	tap_equal(out->output.result, HV_TRANSLATE_GPA_UNMAPPED, "an unmapped page");
-	tap_check(out->output.gpa_page == 0 && out->status == 0 &&
-			  all_zero(out->output.event, 32),
+	tap_check(out->output.gpa_page == 0 && out->status == 0 && all_zero(out->output.event, 32),
 		  "has no page and no event");
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		out = translate(RESET_PAGE >> 12, vtl0 ^ bad[i]);

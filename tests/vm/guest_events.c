@@ -50,7 +50,8 @@ static void arrives(const char *name, unsigned int vector, uint64_t rip, bool wi
 	tap_check(there && vmm_pushed_rip(&vmm, with_error_code) == rip, "%s, %s", name,
 		  mode_names[vmm.mode]);
 	if (there && vmm_pushed_rip(&vmm, with_error_code) != rip)
-		tap_note("from RIP %#llx", (unsigned long long)vmm_pushed_rip(&vmm, with_error_code));
+		tap_note("from RIP %#llx",
+			 (unsigned long long)vmm_pushed_rip(&vmm, with_error_code));
 	tap_equal(vmm_get(&vmm, HV_REGISTER_PENDING_INTERRUPTION), 0, "no interruption is pending");
 	tap_equal(vmm_get(&vmm, HV_REGISTER_PENDING_EVENT0), 0, "and no event");
 }
@@ -62,8 +63,7 @@ static void returns_to_halt(const char *name, uint64_t rip)
 
 	vmm_skip_instruction(&vmm);
 	tap_check(vmm_run(&vmm) && vmm_message_type(&vmm) == HV_MESSAGE_HALT &&
-			  halt->header.rip == rip &&
-			  vmm_get(&vmm, HV_REGISTER_RSP) == VMM_STACK,
+			  halt->header.rip == rip && vmm_get(&vmm, HV_REGISTER_RSP) == VMM_STACK,
 		  "%s: the guest goes on afterwards, %s", name, mode_names[vmm.mode]);
 }
 
@@ -246,20 +246,41 @@ static void test_nmi_notification(enum vmm_mode mode)
 		  mode_names[mode]);
 }
 
-/* The guest must not write CR8 meanwhile: QEMU 7.2 aborts then (cpu_interrupt without its lock). */
+/* Loads xor eax, eax; mov cr8, rax; nop; jmp $ with a notification that waits. */
+static void load_lowering(uint64_t priority)
+{
+	VMM_LOAD(&vmm, VMM_LONG, 0x31, 0xc0, 0x44, 0x0f, 0x22, 0xc0, 0x90, 0xeb, 0xfe);
+	vmm_set(&vmm, HV_REGISTER_RFLAGS, 0x202);
+	vmm_set(&vmm, HV_REGISTER_CR8, 9);
+	vmm_set(&vmm, HV_REGISTER_DELIVERABILITY_NOTIFICATIONS,
+		HV_DELIVERABILITY_INTERRUPT | priority << HV_DELIVERABILITY_PRIORITY_SHIFT);
+}
+
 static void test_priority(void)
 {
-	const uint64_t priority4 =
-		HV_DELIVERABILITY_INTERRUPT | 4 << HV_DELIVERABILITY_PRIORITY_SHIFT;
+	const struct hv_intercept_header *header = vmm_payload(&vmm);
 
 	VMM_LOAD(&vmm, VMM_LONG, 0xeb, 0xfe);
 	vmm_set(&vmm, HV_REGISTER_RFLAGS, 0x202);
 	vmm_set(&vmm, HV_REGISTER_CR8, 4);
-	vmm_set(&vmm, HV_REGISTER_DELIVERABILITY_NOTIFICATIONS, priority4);
+	vmm_set(&vmm, HV_REGISTER_DELIVERABILITY_NOTIFICATIONS,
+		HV_DELIVERABILITY_INTERRUPT | 4 << HV_DELIVERABILITY_PRIORITY_SHIFT);
 	tap_check(vmm_still_runs(&vmm, 100), "priority 4 is not above task priority 4");
 	vmm_set(&vmm, HV_REGISTER_CR8, 3);
 	tap_check(vmm_run(&vmm) && vmm_message_type(&vmm) == HV_MESSAGE_INTERRUPTION_DELIVERABLE,
 		  "but above 3");
+	load_lowering(4);
+	tap_check(vmm_run(&vmm) && vmm_message_type(&vmm) == HV_MESSAGE_INTERRUPTION_DELIVERABLE &&
+			  header->rip >= VMM_CODE + 6 && vmm_get(&vmm, HV_REGISTER_CR8) == 0,
+		  "and above 0, as soon as the guest has lowered its own");
+	load_lowering(12);
+	tap_check(vmm_run(&vmm) && vmm_message_type(&vmm) == HV_MESSAGE_INTERRUPTION_DELIVERABLE &&
+			  header->rip == VMM_CODE && vmm_get(&vmm, HV_REGISTER_CR8) == 9,
+		  "priority 12 is above 9 at once");
+	load_lowering(4);
+	memcpy(vmm.memory + VMM_CODE, "\xb0\x10", 2); /* mov al, 16 */
+	tap_check(vmm_reaches_handler(&vmm, 13) && vmm_pushed_rip(&vmm, true) == VMM_CODE + 2,
+		  "a CR8 of 16 is #GP");
 }
 
 /* ---- deliveries that fail -------------------------------------------------------------------- */
@@ -275,13 +296,13 @@ static void test_interrupted(enum vmm_mode mode)
 	else
 		vmm_set(&vmm, HV_REGISTER_RSP, VMM_UNMAPPED + VMM_STACK);
 	interruption(word);
-	tap_check(vmm_run(&vmm) && vmm_message_type(&vmm) == HV_MESSAGE_UNMAPPED_GPA &&
-			  memory->guest_physical_address > VMM_UNMAPPED + VMM_STACK - 0x20 &&
-			  memory->guest_physical_address < VMM_UNMAPPED + VMM_STACK &&
-			  memory->header.intercept_access_type == HV_INTERCEPT_ACCESS_WRITE &&
-			  (memory->header.execution_state &
-			   HV_EXECUTION_STATE_INTERRUPTION_PENDING),
-		  "a delivery that memory stops says that it is pending, %s", mode_names[mode]);
+	tap_check(
+		vmm_run(&vmm) && vmm_message_type(&vmm) == HV_MESSAGE_UNMAPPED_GPA &&
+			memory->guest_physical_address > VMM_UNMAPPED + VMM_STACK - 0x20 &&
+			memory->guest_physical_address < VMM_UNMAPPED + VMM_STACK &&
+			memory->header.intercept_access_type == HV_INTERCEPT_ACCESS_WRITE &&
+			(memory->header.execution_state & HV_EXECUTION_STATE_INTERRUPTION_PENDING),
+		"a delivery that memory stops says that it is pending, %s", mode_names[mode]);
 	tap_equal(vmm_get(&vmm, HV_REGISTER_PENDING_INTERRUPTION), word, "and it is");
 	tap_equal(vmm.page->pending_interruption, word, "also in the register page");
 	if (mode == VMM_REAL)
@@ -301,6 +322,21 @@ static void test_no_gate(void)
 	arrives("an interrupt behind the IDT's limit is #GP", 13, VMM_CODE, true);
 	/* QEMU has the vector elsewhere in the code than a processor: 0x212, not 0x10b. */
 	tap_check(vmm_pushed_error_code(&vmm) & 2, "whose error code says that it is the IDT's");
+}
+
+/* From user mode the processor takes the stack of the TSS. */
+static void test_user_mode(void)
+{
+	VMM_LOAD(&vmm, VMM_LONG, 0xeb, 0xfe);
+	vmm_enter_user_mode(&vmm);
+	vmm_set(&vmm, HV_REGISTER_RFLAGS, 0x202);
+	event(EXTERNAL(0x71), 0);
+	arrives("an interrupt in user mode", 0x71, VMM_CODE, false);
+	tap_equal(vmm_get(&vmm, HV_REGISTER_RSP), VMM_STACK - 40, "is taken on the kernel's stack");
+	vmm_skip_instruction(&vmm);
+	tap_check(vmm_still_runs(&vmm, 50) && vmm_get(&vmm, HV_REGISTER_RIP) == VMM_CODE &&
+			  vmm_get(&vmm, HV_REGISTER_RSP) == VMM_STACK - 0x800,
+		  "and user mode goes on afterwards");
 }
 
 /* Two at once: the exception first, the interrupt at the first chance after it. */
@@ -387,6 +423,7 @@ int main(void)
 	test_priority();
 	test_no_gate();
 	test_two_events();
+	test_user_mode();
 	test_suspended(HV_ACTIVITY_STARTUP_SUSPEND, "startup suspension");
 	test_suspended(HV_ACTIVITY_HALT_SUSPEND, "halt suspension");
 	test_halted();

@@ -22,22 +22,14 @@ static const struct {
 	uint8_t vector;
 	uint8_t code[8];
 } forbidden[] = {
-	{"vmrun", 6, {0x0f, 0x01, 0xd8}},
-	{"vmload", 6, {0x0f, 0x01, 0xda}},
-	{"vmsave", 6, {0x0f, 0x01, 0xdb}},
-	{"stgi", 6, {0x0f, 0x01, 0xdc}},
-	{"clgi", 6, {0x0f, 0x01, 0xdd}},
-	{"skinit", 6, {0x0f, 0x01, 0xde}},
-	{"invlpga", 6, {0x0f, 0x01, 0xdf}},
-	{"vmcall", 6, {0x0f, 0x01, 0xc1}},
-	{"monitor", 6, {0x0f, 0x01, 0xc8}},
-	{"mwait", 6, {0x0f, 0x01, 0xc9}},
-	{"xgetbv", 6, {0x0f, 0x01, 0xd0}},
-	{"xsetbv", 6, {0x0f, 0x01, 0xd1}},
-	{"rdpru", 6, {0x0f, 0x01, 0xfd}},
-	{"rsm", 6, {0x0f, 0xaa}},
-	{"vzeroupper", 6, {0xc5, 0xf8, 0x77}},
-	{"rdpmc", 13, {0x0f, 0x33}},
+	{"vmrun", 6, {0x0f, 0x01, 0xd8}},      {"vmload", 6, {0x0f, 0x01, 0xda}},
+	{"vmsave", 6, {0x0f, 0x01, 0xdb}},     {"stgi", 6, {0x0f, 0x01, 0xdc}},
+	{"clgi", 6, {0x0f, 0x01, 0xdd}},       {"skinit", 6, {0x0f, 0x01, 0xde}},
+	{"invlpga", 6, {0x0f, 0x01, 0xdf}},    {"vmcall", 6, {0x0f, 0x01, 0xc1}},
+	{"monitor", 6, {0x0f, 0x01, 0xc8}},    {"mwait", 6, {0x0f, 0x01, 0xc9}},
+	{"xgetbv", 6, {0x0f, 0x01, 0xd0}},     {"xsetbv", 6, {0x0f, 0x01, 0xd1}},
+	{"rdpru", 6, {0x0f, 0x01, 0xfd}},      {"rsm", 6, {0x0f, 0xaa}},
+	{"vzeroupper", 6, {0xc5, 0xf8, 0x77}}, {"rdpmc", 13, {0x0f, 0x33}},
 };
 
 static void test_forbidden(enum vmm_mode mode, const char *mode_name)
@@ -48,8 +40,8 @@ static void test_forbidden(enum vmm_mode mode, const char *mode_name)
 			continue;
 		vmm_load(&vmm, mode, forbidden[i].code, sizeof(forbidden[i].code));
 		tap_check(vmm_reaches_handler(&vmm, forbidden[i].vector) &&
-				  vmm_pushed_rip(&vmm, mode == VMM_LONG &&
-							forbidden[i].vector == 13) == VMM_CODE,
+				  vmm_pushed_rip(&vmm, mode == VMM_LONG && forbidden[i].vector ==
+										   13) == VMM_CODE,
 			  "%s is exception %u, %s", forbidden[i].name, forbidden[i].vector,
 			  mode_name);
 	}
@@ -85,6 +77,34 @@ static void test_values(void)
 		vmm.gps[SIDECAR_GP_RAX] = values[i].value;
 		tap_check(vmm_reaches_handler(&vmm, 13) && vmm_pushed_rip(&vmm, true) == VMM_CODE,
 			  "%s is #GP", values[i].name);
+	}
+}
+
+/* What only the guest's kernel may do is no exit when its user mode tries. */
+static void test_user_mode(void)
+{
+	static const struct {
+		const char *name;
+		uint8_t code[4];
+	} privileged[] = {
+		{"hlt", {0xf4}},
+		{"rdmsr", {0x0f, 0x32}},
+		{"wrmsr", {0x0f, 0x30}},
+		{"out 0x80, al", {0xe6, 0x80}},
+		{"in eax, dx", {0xed}},
+		{"rep outsb", {0xf3, 0x6e}},
+		{"wbinvd", {0x0f, 0x09}},
+		{"mov cr4, rax", {0x0f, 0x22, 0xe0}},
+		{"mov rax, dr0", {0x0f, 0x21, 0xc0}},
+		{"cli", {0xfa}},
+	};
+
+	for (size_t i = 0; i < COUNT(privileged); i++) {
+		vmm_load(&vmm, VMM_LONG, privileged[i].code, sizeof(privileged[i].code));
+		vmm_enter_user_mode(&vmm);
+		vmm.gps[SIDECAR_GP_RSI] = VMM_DATA;
+		tap_check(vmm_reaches_handler(&vmm, 13) && vmm_pushed_rip(&vmm, true) == VMM_CODE,
+			  "%s of user mode is #GP", privileged[i].name);
 	}
 }
 
@@ -151,7 +171,8 @@ static void endless(const char *name)
 	tap_check(vmm_still_runs(&vmm, 60), "%s: goes on, and ends at its deadline", name);
 	sidecar_vp_cancel(vmm.vp);
 	error = sidecar_vp_run(vmm.vp, SIDECAR_NO_DEADLINE, &event);
-	tap_check(error == 0 && event.kind == SIDECAR_EVENT_CANCELLED, "%s: can be cancelled", name);
+	tap_check(error == 0 && event.kind == SIDECAR_EVENT_CANCELLED, "%s: can be cancelled",
+		  name);
 	tap_check(sidecar_vp_test(vmm.vp) == 0, "%s: the CPU answers", name);
 }
 
@@ -164,10 +185,10 @@ static void return_from(const uint8_t *vectors, size_t count)
 		memcpy(vmm.memory + VMM_HANDLERS + 4 * vectors[i], iretq, 2);
 }
 
-#define RETURN_FROM(...)                                                                           \
-	do {                                                                                       \
-		static const uint8_t vectors[] = {__VA_ARGS__};                                    \
-		return_from(vectors, sizeof(vectors));                                             \
+#define RETURN_FROM(...)                                        \
+	do {                                                    \
+		static const uint8_t vectors[] = {__VA_ARGS__}; \
+		return_from(vectors, sizeof(vectors));          \
 	} while (0)
 
 static void test_plain_loops(void)
@@ -178,11 +199,7 @@ static void test_plain_loops(void)
 	endless("cli; jmp $");
 	VMM_LOAD(&vmm, VMM_LONG, 0xfb, 0xf3, 0x90, 0xeb, 0xfc);
 	endless("sti; pause in a loop");
-	/* mov rcx, -1; rep movsb on the spot; jmp back */
-	VMM_LOAD(&vmm, VMM_LONG, 0x48, 0xc7, 0xc1, 0xff, 0xff, 0xff, 0x7f, 0x57, 0x5e, 0x31, 0xdb,
-		 0xfc, 0xaa, 0xff, 0xcf, 0xe2, 0xfb, 0xeb, 0xeb);
-	vmm.gps[SIDECAR_GP_RDI] = VMM_DATA;
-	vmm_set(&vmm, HV_REGISTER_IDTR, 0);
+	VMM_LOAD(&vmm, VMM_LONG, 0xb9, 0, 2, 0, 0, 0xbf, 0, 0x30, 0, 0, 0xf3, 0xaa, 0xeb, 0xf2);
 	endless("a loop of string stores");
 }
 
@@ -224,29 +241,20 @@ static void test_exception_loops(void)
 }
 
 /*
- * A data breakpoint on the stack that its own #DB is pushed to (CVE-2015-8104), and an unaligned
- * stack with alignment checks (CVE-2015-5307): on a processor they would raise themselves for ever.
+ * An unaligned access with alignment checks, whose #AC would raise itself on an unaligned stack
+ * (CVE-2015-5307); QEMU's processor does not check. The same by a data breakpoint on the stack
+ * (CVE-2015-8104) cannot be tried: QEMU keeps the breakpoint after the guest and aborts when the
+ * frame of a later interrupt meets it.
  */
-static void test_self_raising(void)
+static void test_alignment(void)
 {
-	VMM_LOAD(&vmm, VMM_LONG, 0x0f, 0x23, 0xc0, 0x0f, 0x23, 0xfb, 0x50, 0x58, 0xeb, 0xfc);
-	RETURN_FROM(1);
-	vmm.gps[SIDECAR_GP_RAX] = VMM_STACK - 8;	  /* mov dr0, rax */
-	vmm.gps[SIDECAR_GP_RBX] = 0x90000 | 0x400 | 2; /* mov dr7, rbx: 8 bytes, writes */
-	if (vmm_still_runs(&vmm, 60))
-		tap_check(true, "a #DB in the delivery of #DB can be cancelled");
-	else
-		tap_check(vmm_message_type(&vmm) == HV_MESSAGE_EXCEPTION_INTERCEPT,
-			  "a #DB in the delivery of #DB is told to the VMM");
-	tap_check(sidecar_vp_test(vmm.vp) == 0, "and the CPU answers");
 	VMM_LOAD(&vmm, VMM_LONG, 0x8b, 0x03, 0xeb, 0xfc); /* mov eax, [rbx]; jmp back */
 	RETURN_FROM(17);
 	vmm_enter_user_mode(&vmm);
 	vmm.gps[SIDECAR_GP_RBX] = VMM_DATA + 1;
 	vmm_set(&vmm, HV_REGISTER_CR0, 0x80040011);
 	vmm_set(&vmm, HV_REGISTER_RFLAGS, 0x40002);
-	tap_check(vmm_still_runs(&vmm, 60), "unaligned accesses with alignment checks");
-	tap_check(sidecar_vp_test(vmm.vp) == 0, "and the CPU answers, too");
+	endless("unaligned accesses with alignment checks");
 }
 
 /* Its own handlers cannot be pushed: each exception makes another until the processor gives up. */
@@ -254,8 +262,7 @@ static void test_stackless(void)
 {
 	VMM_LOAD(&vmm, VMM_LONG, 0x0f, 0x0b);
 	vmm_set(&vmm, HV_REGISTER_RSP, 0x4000000000000000);
-	tap_check(vmm_run(&vmm) &&
-			  vmm_message_type(&vmm) == HV_MESSAGE_UNRECOVERABLE_EXCEPTION,
+	tap_check(vmm_run(&vmm) && vmm_message_type(&vmm) == HV_MESSAGE_UNRECOVERABLE_EXCEPTION,
 		  "a guest without a stack ends in a triple fault");
 	VMM_LOAD(&vmm, VMM_LONG, 0xf4);
 	tap_check(vmm_run(&vmm) && vmm_message_type(&vmm) == HV_MESSAGE_HALT,
@@ -287,12 +294,13 @@ int main(void)
 	test_forbidden(VMM_LONG, "64-bit");
 	test_harmless();
 	test_values();
+	test_user_mode();
 	test_svme();
 	test_machine();
 	test_plain_loops();
 	test_internal_exits();
 	test_exception_loops();
-	test_self_raising();
+	test_alignment();
 	test_stackless();
 	test_cancel_from_thread();
 	vmm_close(&vmm);

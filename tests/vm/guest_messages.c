@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Every message that an AMD-V guest can cause, in real, 32-bit and 64-bit mode and with prefixes;
- * all 256 bytes are compared with what docs/protocol.md and hv.h say.
+ * all 256 bytes are compared, in the command page and in the library's copy.
  */
 #include <cpuid.h>
 #include <string.h>
@@ -140,14 +140,15 @@ static const struct msr_case {
 	{{VMM_REAL, "rdmsr", 2, {0x0f, 0x32}}, 0x0000008b, IN},
 	{{VMM_REAL, "wrmsr", 2, {0x0f, 0x30}}, 0x40000000, OUT},
 	{{VMM_REAL, "rdmsr with a prefix", 3, {0x2e, 0x0f, 0x32}}, 0xc0010015, IN},
-	{{VMM_PROTECTED, "rdmsr", 2, {0x0f, 0x32}}, 0xc0010117, IN}, /* VM_HSAVE_PA */
+	{{VMM_PROTECTED, "rdmsr", 2, {0x0f, 0x32}}, 0xc0010117, IN},  /* VM_HSAVE_PA */
 	{{VMM_PROTECTED, "wrmsr", 2, {0x0f, 0x30}}, 0xc0010114, OUT}, /* VM_CR */
 	{{VMM_LONG, "rdmsr", 2, {0x0f, 0x32}}, 0x00000000, IN},
 	{{VMM_LONG, "wrmsr with rex", 3, {0x48, 0x0f, 0x30}}, 0x000001d9, OUT}, /* DEBUGCTL */
 	{{VMM_LONG, "wrmsr of the APIC", 2, {0x0f, 0x30}}, 0x00000830, OUT},
 	{{VMM_LONG, "rdmsr of the highest number", 2, {0x0f, 0x32}}, 0xffffffff, IN},
 	{{VMM_LONG, "wrmsr with four prefixes", 6, {0x3e, 0x67, 0x2e, 0x41, 0x0f, 0x30}},
-	 0x00000079, OUT},
+	 0x00000079,
+	 OUT},
 };
 
 static void test_msrs(void)
@@ -189,8 +190,7 @@ static struct words defaults(const struct instruction *in, uint32_t leaf, uint32
 	load(in);
 	vmm.gps[SIDECAR_GP_RAX] = leaf;
 	vmm.gps[SIDECAR_GP_RCX] = subleaf;
-	vmm_expect(&vmm, HV_MESSAGE_CPUID_INTERCEPT, 104, in->length,
-		   HV_INTERCEPT_ACCESS_EXECUTE);
+	vmm_expect(&vmm, HV_MESSAGE_CPUID_INTERCEPT, 104, in->length, HV_INTERCEPT_ACCESS_EXECUTE);
 	message->rax = leaf;
 	message->rcx = subleaf;
 	message->rdx = vmm.gps[SIDECAR_GP_RDX];
@@ -222,9 +222,10 @@ static const struct words nothing;
 
 static void test_cpuid_hidden(void)
 {
-	static const uint32_t leaves[] = {0x5, 0x6, 0xa, 0xb, 0xd, 0x14, 0x40000000, 0x40000001,
-					  0x8000000a, 0x8000001d, 0x8000001e, 0x8000001f,
-					  0xdeadbeef};
+	static const uint32_t leaves[] = {
+		0x5,	    0x6,	0xa,	    0xb,	0xd,	    0x14,	0x40000000,
+		0x40000001, 0x8000000a, 0x8000001d, 0x8000001e, 0x8000001f, 0xdeadbeef,
+	};
 
 	for (size_t i = 0; i < COUNT(leaves); i++)
 		tap_check(same(defaults(&cpuid64, leaves[i], 0), nothing),
@@ -239,8 +240,8 @@ static void test_cpuid_features(void)
 {
 	struct words w = defaults(&cpuid16, 1, 0), of_host = host(1, 0);
 
-	tap_check(!(w.ecx & (BIT(3) | BIT(12) | BIT(21) | BIT(24) | BIT(26) | BIT(27) | BIT(28) |
-			     BIT(29))),
+	tap_check(!(w.ecx &
+		    (BIT(3) | BIT(12) | BIT(21) | BIT(24) | BIT(26) | BIT(27) | BIT(28) | BIT(29))),
 		  "CPUID hides MONITOR, FMA, x2APIC, TSC deadline, XSAVE, AVX and F16C");
 	tap_check(w.ecx & BIT(31), "CPUID says that there is a hypervisor");
 	tap_equal(w.ebx >> 24, vmm.cpu, "CPUID's APIC ID is the VP's index");
@@ -282,8 +283,11 @@ static const struct instruction hlt_cases[] = {
 	{VMM_PROTECTED, "hlt", 1, {0xf4}},
 	{VMM_LONG, "hlt", 1, {0xf4}},
 	{VMM_LONG, "hlt with rex", 2, {0x4f, 0xf4}},
-	{VMM_LONG, "hlt of 15 bytes", 15, {0x2e, 0x2e, 0x2e, 0x2e, 0x2e, 0x2e, 0x2e, 0x2e, 0x2e,
-					   0x2e, 0x2e, 0x2e, 0x2e, 0x2e, 0xf4}},
+	{VMM_LONG,
+	 "hlt of 15 bytes",
+	 15,
+	 {0x2e, 0x2e, 0x2e, 0x2e, 0x2e, 0x2e, 0x2e, 0x2e, 0x2e, 0x2e, 0x2e, 0x2e, 0x2e, 0x2e,
+	  0xf4}},
 };
 
 static const struct instruction vmmcall_cases[] = {
@@ -323,7 +327,8 @@ static void test_hypercalls(void)
 	}
 	load(&vmmcall_cases[2]);
 	vmm_enter_user_mode(&vmm);
-	tap_check(vmm_reaches_handler(&vmm, 6), "a hypercall of the guest's user mode is undefined");
+	tap_check(vmm_reaches_handler(&vmm, 6),
+		  "a hypercall of the guest's user mode is undefined");
 }
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -420,8 +425,8 @@ static void fetch_across(enum vmm_mode mode)
 	message->guest_virtual_address = VMM_MEMORY_SIZE;
 	message->instruction_byte_count = sizeof(begin);
 	memcpy(message->instruction_bytes, begin, sizeof(begin));
-	tap_check(vmm_runs_into_expected(&vmm),
-		  "fetch of an instruction whose end is unmapped, %s", mode_names[mode]);
+	tap_check(vmm_runs_into_expected(&vmm), "fetch of an instruction whose end is unmapped, %s",
+		  mode_names[mode]);
 }
 
 /* The guest's own page tables lie where nothing is; the processor would write their bits. */
@@ -497,7 +502,8 @@ static void test_invalid_registers(void)
 	} cases[] = {
 		{VMM_LONG, HV_REGISTER_CR4, 0x600, "long mode without PAE"},
 		{VMM_LONG, HV_REGISTER_RIP, 0x800000000000, "a RIP that is not canonical"},
-		{VMM_PROTECTED, HV_REGISTER_RIP, 0x100000000, "a RIP beyond 4 GiB outside long mode"},
+		{VMM_PROTECTED, HV_REGISTER_RIP, 0x100000000,
+		 "a RIP beyond 4 GiB outside long mode"},
 		{VMM_REAL, HV_REGISTER_RFLAGS, 0x20002, "virtual-8086 mode without protection"},
 		{VMM_LONG, HV_REGISTER_RFLAGS, 0x20002, "virtual-8086 mode in long mode"},
 	};
@@ -553,6 +559,66 @@ static void test_header(void)
 	tap_check(vmm_runs_into_expected(&vmm), "user mode in the header");
 }
 
+/* ---- where instructions lie ------------------------------------------------------------------ */
+
+/* 32-bit code in long mode: what is a REX prefix in 64-bit code is an instruction of its own. */
+static void test_compatibility_mode(void)
+{
+	struct hv_intercept_header *header;
+
+	VMM_LOAD(&vmm, VMM_LONG, 0x2e, 0x66, 0x0f, 0xa2);
+	vmm_set128(&vmm, HV_REGISTER_CS, vmm_segment(0, ~0u, VMM_CODE32, 0xc09b));
+	tap_check(vmm_run(&vmm) && vmm_message_type(&vmm) == HV_MESSAGE_CPUID_INTERCEPT,
+		  "cpuid in 32-bit code of long mode");
+	header = (void *)vmm_payload(&vmm);
+	tap_equal(header->instruction_length_and_cr8, 4, "its length");
+	tap_equal(header->execution_state, HV_EXECUTION_STATE_CR0_PE | HV_EXECUTION_STATE_EFER_LMA,
+		  "its execution state");
+	tap_equal(header->cs_segment.attributes, 0xc09b, "its segment");
+	VMM_LOAD(&vmm, VMM_LONG, 0x48, 0x0f, 0xa2); /* dec eax; cpuid */
+	vmm_set128(&vmm, HV_REGISTER_CS, vmm_segment(0, ~0u, VMM_CODE32, 0xc09b));
+	tap_check(vmm_run(&vmm) && header->rip == VMM_CODE + 1 &&
+			  header->instruction_length_and_cr8 == 2,
+		  "a byte that would be a REX prefix is not part of it");
+}
+
+/* Two pages: the bytes are fetched through the guest's tables page by page. */
+static void test_page_boundary(enum vmm_mode mode)
+{
+	static const uint8_t cpuid[] = {0x2e, 0x0f, 0xa2};
+	const struct hv_intercept_header *header = vmm_payload(&vmm);
+
+	for (unsigned int first = 1; first < sizeof(cpuid); first++) {
+		uint32_t rip = VMM_DATA + SIDECAR_PAGE_SIZE - first;
+
+		VMM_LOAD(&vmm, mode, 0xf4);
+		memcpy(vmm.memory + rip, cpuid, sizeof(cpuid));
+		vmm_set(&vmm, HV_REGISTER_RIP, rip);
+		tap_check(vmm_run(&vmm) && vmm_message_type(&vmm) == HV_MESSAGE_CPUID_INTERCEPT &&
+				  header->rip == rip && header->instruction_length_and_cr8 == 3,
+			  "an instruction with %u bytes on one page, the rest on the next, %s",
+			  first, mode_names[mode]);
+	}
+}
+
+/* The tables say where: two neighbours that are not neighbours in memory. */
+static void test_scattered_code(void)
+{
+	const uint64_t table = VMM_SPARE | 7, pages[2] = {0x30000 | 7, 0x40000 | 7};
+	const struct hv_intercept_header *header = vmm_payload(&vmm);
+
+	VMM_LOAD(&vmm, VMM_LONG, 0xf4);
+	memcpy(vmm.memory + VMM_PD + 8, &table, 8); /* GVA 2 MiB and up */
+	memcpy(vmm.memory + VMM_SPARE, pages, sizeof(pages));
+	memset(vmm.memory + 0x31000, 0xcc, 16); /* what follows in memory is something else */
+	vmm.memory[0x30fff] = 0x0f;
+	vmm.memory[0x40000] = 0xa2;
+	vmm_set(&vmm, HV_REGISTER_RIP, 0x200fff);
+	tap_check(vmm_run(&vmm) && vmm_message_type(&vmm) == HV_MESSAGE_CPUID_INTERCEPT &&
+			  header->rip == 0x200fff && header->instruction_length_and_cr8 == 2,
+		  "an instruction on two pages that the guest's tables put together");
+}
+
 int main(void)
 {
 	vmm_insert_module();
@@ -571,6 +637,10 @@ int main(void)
 	test_triple_fault(VMM_LONG);
 	test_invalid_registers();
 	test_header();
+	test_compatibility_mode();
+	test_page_boundary(VMM_REAL);
+	test_page_boundary(VMM_LONG);
+	test_scattered_code();
 	vmm_close(&vmm);
 	return tap_done();
 }

@@ -24,10 +24,10 @@ static void emit(const void *bytes, size_t size)
 	code_size += size;
 }
 
-#define EMIT(...)                                                                                  \
-	do {                                                                                       \
-		const uint8_t emitted[] = {__VA_ARGS__};                                           \
-		emit(emitted, sizeof(emitted));                                                    \
+#define EMIT(...)                                        \
+	do {                                             \
+		const uint8_t emitted[] = {__VA_ARGS__}; \
+		emit(emitted, sizeof(emitted));          \
 	} while (0)
 
 static void emit32(uint32_t value)
@@ -86,7 +86,8 @@ static void test_guest_writes_gps(void)
 			good &= vmm.gps[i] == pattern(i) &&
 				vmm_get(&vmm, HV_REGISTER_RAX + i) == pattern(i);
 	tap_check(good, "the VMM reads them, in the context and by GET");
-	tap_equal(vmm_get(&vmm, HV_REGISTER_RSP), 0x4321, "RSP is not in the context but GET has it");
+	tap_equal(vmm_get(&vmm, HV_REGISTER_RSP), 0x4321,
+		  "RSP is not in the context but GET has it");
 	tap_equal(vmm.gps[SIDECAR_GP_CR2], 0, "its slot is CR2's");
 }
 
@@ -169,9 +170,9 @@ static void test_guest_writes_x87(void)
 
 	memcpy(vmm.memory + VMM_DATA, &control, sizeof(control));
 	memcpy(vmm.memory + VMM_DATA + 8, &mxcsr, sizeof(mxcsr));
-	EMIT(0xdb, 0xe3);			    /* fninit */
-	emit_absolute(0xd9, 5, VMM_DATA);	    /* fldcw */
-	EMIT(0xd9, 0xe8, 0xd9, 0xeb);		    /* fld1; fldpi */
+	EMIT(0xdb, 0xe3);		  /* fninit */
+	emit_absolute(0xd9, 5, VMM_DATA); /* fldcw */
+	EMIT(0xd9, 0xe8, 0xd9, 0xeb);	  /* fld1; fldpi */
 	EMIT(0x0f);
 	emit_absolute(0xae, 2, VMM_DATA + 8); /* ldmxcsr */
 	EMIT(0xf4);
@@ -324,9 +325,11 @@ static void test_msrs_refused(void)
 		uint32_t msr;
 		uint64_t value;
 	} bad[] = {
-		{0x277, 0x0007040600070402}, {0x2ff, 0x2}, {0x250, 0x0202020202020202},
-		{0x201, 1}, {0xc0000080, 0x1500}, {0xc0000080, 0x2500}, {0xc0000080, 0x501 & ~0x100},
-		{0xc0000103, 1ull << 32}, {0x1b, 0xfee00001}, {0xfe, 0},
+		{0x277, 0x0007040600070402},  {0x2ff, 0x2},
+		{0x250, 0x0202020202020202},  {0x201, 1},
+		{0xc0000080, 0x1500},	      {0xc0000080, 0x2500},
+		{0xc0000080, 0x501 & ~0x100}, {0xc0000103, 1ull << 32},
+		{0x1b, 0xfee00001},	      {0xfe, 0},
 	};
 
 	for (unsigned int i = 0; i < COUNT(bad); i++) {
@@ -341,20 +344,120 @@ static void test_msrs_refused(void)
 	}
 }
 
+/* ---- modes ----------------------------------------------------------------------------------- */
+
+/* The guest's way into long mode, LME first, with an OUT after each step. */
+static const uint8_t climbing_guest[] = {
+	0xb9, 0x80, 0x00, 0x00, 0xc0,		  /* mov ecx, EFER */
+	0x31, 0xd2,				  /* xor edx, edx */
+	0xb8, 0x00, 0x01, 0x00, 0x00,		  /* mov eax, LME */
+	0x0f, 0x30,				  /* wrmsr */
+	0xe6, 0x10,				  /* out 0x10, al */
+	0x0f, 0x32,				  /* rdmsr */
+	0xe6, 0x11,				  /* out 0x11, al */
+	0xb8, 0x20, 0x06, 0x00, 0x00,		  /* mov eax, PAE and SSE */
+	0x0f, 0x22, 0xe0,			  /* mov cr4, eax */
+	0xe6, 0x12,				  /* out 0x12, al */
+	0xb8, 0x00, 0x00, 0x01, 0x00,		  /* mov eax, VMM_PML4 */
+	0x0f, 0x22, 0xd8,			  /* mov cr3, eax */
+	0xb8, 0x11, 0x00, 0x00, 0x80,		  /* mov eax, PG */
+	0x0f, 0x22, 0xc0,			  /* mov cr0, eax */
+	0xe6, 0x13,				  /* out 0x13, al */
+	0xea, 0x37, 0x10, 0x00, 0x00, 0x18, 0x00, /* ljmp VMM_CODE64:0x1037 */
+	0x0f, 0x32,				  /* rdmsr */
+	0xe6, 0x14,				  /* out 0x14, al: 64-bit code */
+	0xf4,
+};
+
+/* Runs to an OUT of this port; EFER is this to the VMM. */
+static void climbs(uint16_t port, uint64_t efer, const char *name)
+{
+	const struct hv_io_message *io = vmm_payload(&vmm);
+
+	tap_check(vmm_run(&vmm) && vmm_message_type(&vmm) == HV_MESSAGE_IO_PORT_INTERCEPT &&
+			  io->port_number == port,
+		  "%s", name);
+	tap_equal(vmm_get(&vmm, HV_REGISTER_EFER), efer, "its EFER by GET");
+	tap_equal(vmm.page->efer, efer, "and in the register page");
+	vmm_skip_instruction(&vmm);
+}
+
+static void test_climb(void)
+{
+	const struct hv_intercept_header *header = vmm_payload(&vmm);
+
+	vmm_load(&vmm, VMM_PROTECTED, climbing_guest, sizeof(climbing_guest));
+	climbs(0x10, 0x100, "a guest sets LME");
+	climbs(0x11, 0x100, "and reads EFER");
+	tap_equal(vmm.gps[SIDECAR_GP_RAX], 0x100, "which is what it set");
+	climbs(0x12, 0x100, "and sets PAE");
+	climbs(0x13, 0x500, "and paging: long mode is active");
+	tap_equal(header->execution_state & HV_EXECUTION_STATE_EFER_LMA,
+		  HV_EXECUTION_STATE_EFER_LMA, "also in the message");
+	climbs(0x14, 0x500, "and runs 64-bit code");
+	tap_equal(vmm.gps[SIDECAR_GP_RAX], 0x500, "which sees that it is");
+	tap_equal(header->cs_segment.attributes & HV_SEGMENT_LONG, HV_SEGMENT_LONG,
+		  "in a segment that is 64-bit");
+}
+
+static void check_segments(const char *when);
+
+static void test_system_call(void)
+{
+	const struct hv_intercept_header *header = vmm_payload(&vmm);
+	const uint32_t entry = VMM_HANDLERS + 4 * 0x80;
+
+	EMIT(0x0f, 0x05, 0xf4);
+	load_emitted();
+	vmm_enter_user_mode(&vmm);
+	vmm_set(&vmm, HV_REGISTER_RFLAGS, 0x202);
+	vmm_set(&vmm, HV_REGISTER_EFER, 0x501);
+	vmm_set(&vmm, HV_REGISTER_STAR, (uint64_t)VMM_CODE64 << 32);
+	vmm_set(&vmm, HV_REGISTER_LSTAR, entry);
+	vmm_set(&vmm, HV_REGISTER_SFMASK, 0x200);
+	tap_check(vmm_run(&vmm) && header->rip == entry &&
+			  !(header->execution_state & HV_EXECUTION_STATE_CPL_MASK) &&
+			  header->cs_segment.selector == VMM_CODE64 && !(header->rflags & 0x200),
+		  "SYSCALL goes where the VMM's STAR, LSTAR and SFMASK say");
+	tap_check(vmm.gps[SIDECAR_GP_RCX] == VMM_CODE + 2 && vmm.gps[HV_GP_R11] == 0x202,
+		  "and leaves its return address and flags");
+	check_segments("after SYSCALL");
+	EMIT(0x0f, 0x01, 0xf9, 0xf4); /* rdtscp; hlt */
+	load_emitted();
+	vmm_set(&vmm, HV_REGISTER_TSC_AUX, 0x77665544);
+	tap_check(halts() && vmm.gps[SIDECAR_GP_RCX] == 0x77665544, "RDTSCP has the VMM's TSC_AUX");
+}
+
 /* ---- the register page ----------------------------------------------------------------------- */
+
+/* With a page that is not valid the library asks the kernel itself. */
+static uint64_t get_by_command(uint32_t name)
+{
+	uint64_t value;
+
+	vmm.page->is_valid = 0;
+	value = vmm_get(&vmm, name);
+	vmm.page->is_valid = 1;
+	return value;
+}
+
+static bool command_agrees(uint32_t name, const void *field)
+{
+	struct hv_u128 value = {~0ull, ~0ull};
+
+	vmm.page->is_valid = 0;
+	vmm_get128(&vmm, name, &value);
+	vmm.page->is_valid = 1;
+	return memcmp(&value, field, sizeof(value)) == 0;
+}
 
 static void check_segments(const char *when)
 {
-	for (unsigned int i = 0; i < 6; i++) {
-		struct hv_u128 value = {0, 0};
-
-		vmm_get128(&vmm, HV_REGISTER_ES + i, &value);
-		if (!tap_check(!memcmp(&vmm.page->segment[i], &value, 16),
+	for (unsigned int i = 0; i < 6; i++)
+		if (!tap_check(command_agrees(HV_REGISTER_ES + i, &vmm.page->segment[i]),
 			       "%s: segment %u in the page is GET's", when, i))
-			tap_note("selector %#x attributes %#x, GET %#llx",
-				 vmm.page->segment[i].selector, vmm.page->segment[i].attributes,
-				 (unsigned long long)value.high);
-	}
+			tap_note("selector %#x attributes %#x", vmm.page->segment[i].selector,
+				 vmm.page->segment[i].attributes);
 }
 
 static void check_page(const char *when)
@@ -364,10 +467,14 @@ static void check_page(const char *when)
 		uint32_t name;
 		uint64_t value;
 	} fields[] = {
-		{HV_REGISTER_RIP, page->rip},	    {HV_REGISTER_RFLAGS, page->rflags},
-		{HV_REGISTER_CR0, page->cr0},	    {HV_REGISTER_CR3, page->cr3},
-		{HV_REGISTER_CR4, page->cr4},	    {HV_REGISTER_CR8, page->cr8},
-		{HV_REGISTER_EFER, page->efer},	    {HV_REGISTER_DR7, page->dr7},
+		{HV_REGISTER_RIP, page->rip},
+		{HV_REGISTER_RFLAGS, page->rflags},
+		{HV_REGISTER_CR0, page->cr0},
+		{HV_REGISTER_CR3, page->cr3},
+		{HV_REGISTER_CR4, page->cr4},
+		{HV_REGISTER_CR8, page->cr8},
+		{HV_REGISTER_EFER, page->efer},
+		{HV_REGISTER_DR7, page->dr7},
 		{HV_REGISTER_PENDING_INTERRUPTION, page->pending_interruption},
 		{HV_REGISTER_INTERRUPT_STATE, page->interrupt_state},
 	};
@@ -376,16 +483,12 @@ static void check_page(const char *when)
 	tap_check(page->is_valid == 1 && page->version == 1 && page->vtl == 0 && page->dirty == 0,
 		  "%s: the page is valid and clean", when);
 	for (unsigned int i = 0; i < COUNT(fields); i++)
-		good &= tap_equal(fields[i].value, vmm_get(&vmm, fields[i].name),
+		good &= tap_equal(fields[i].value, get_by_command(fields[i].name),
 				  sidecar_register_name(fields[i].name));
 	for (unsigned int i = 0; i < 16; i++)
-		good &= page->gp_registers[i] == vmm_get(&vmm, HV_REGISTER_RAX + i);
-	for (unsigned int i = 0; i < 6; i++) {
-		struct hv_u128 xmm;
-
-		vmm_get128(&vmm, HV_REGISTER_XMM0 + i, &xmm);
-		good &= !memcmp(&page->xmm[i], &xmm, 16);
-	}
+		good &= page->gp_registers[i] == get_by_command(HV_REGISTER_RAX + i);
+	for (unsigned int i = 0; i < 6; i++)
+		good &= command_agrees(HV_REGISTER_XMM0 + i, &page->xmm[i]);
 	for (unsigned int i = 0; i < sizeof(page->reserved_end); i++)
 		good &= page->reserved_end[i] == 0;
 	tap_check(good && !page->reserved && !page->instruction_emulation_hints,
@@ -440,7 +543,8 @@ static void test_page_dirty(void)
 	page->dr7 = 0x455;
 	page->cr0 = 0;
 	page->dirty = HV_REGISTER_PAGE_DIRTY_ALL;
-	tap_check(halts() && vmm_get(&vmm, HV_REGISTER_RIP) == VMM_CODE + 4, "a dirty RIP is taken");
+	tap_check(halts() && vmm_get(&vmm, HV_REGISTER_RIP) == VMM_CODE + 4,
+		  "a dirty RIP is taken");
 	tap_equal(vmm_get(&vmm, HV_REGISTER_RFLAGS), 0x8c7, "dirty RFLAGS are");
 	tap_equal(vmm_get(&vmm, HV_REGISTER_RSP), 0x6660, "a dirty RSP is");
 	tap_equal(vmm.gps[SIDECAR_GP_RBX], 0, "other general registers are the context's");
@@ -486,8 +590,7 @@ static void refused_page(uint32_t dirty, const char *why)
 	struct hv_u128 es;
 
 	vmm.page->dirty = dirty;
-	tap_check(vmm_run(&vmm) &&
-			  vmm_message_type(&vmm) == HV_MESSAGE_INVALID_VP_REGISTER_VALUE &&
+	tap_check(vmm_run(&vmm) && vmm_message_type(&vmm) == HV_MESSAGE_INVALID_VP_REGISTER_VALUE &&
 			  invalid->vp_index == vmm.cpu,
 		  "%s is reported", why);
 	vmm_get128(&vmm, HV_REGISTER_ES, &es);
@@ -554,6 +657,8 @@ int main(void)
 	test_debug_registers();
 	test_msrs();
 	test_msrs_refused();
+	test_climb();
+	test_system_call();
 	test_page_filled();
 	test_page_dirty();
 	test_page_clean();

@@ -128,7 +128,8 @@ static void test_unpaged(void)
 	ends_with("unmapped", VMM_UNMAPPED, READ, HV_TRANSLATE_GPA_UNMAPPED);
 	ends_with("unmapped, no validation", VMM_UNMAPPED, 0, HV_TRANSLATE_GPA_UNMAPPED);
 	leads_to("a read-only page, read", VMM_READ_ONLY, READ, VMM_READ_ONLY);
-	ends_with("a read-only page, write", VMM_READ_ONLY, WRITE, HV_TRANSLATE_GPA_NO_WRITE_ACCESS);
+	ends_with("a read-only page, write", VMM_READ_ONLY, WRITE,
+		  HV_TRANSLATE_GPA_NO_WRITE_ACCESS);
 	ends_with("a no-execute page, execute", VMM_NO_EXECUTE, EXECUTE,
 		  HV_TRANSLATE_GPA_NO_READ_ACCESS);
 	leads_to("linear addresses have 32 bits", 0x100005000, READ, 0x5000);
@@ -164,7 +165,8 @@ static void test_long(void)
 	leads_to("long mode", GVA, READ, PAGE);
 	leads_to("long mode, all accesses", GVA + 0xfff, READ | WRITE | EXECUTE | USER, PAGE);
 	faults("the next page", GVA + 0x1000, READ, HV_TRANSLATE_PAGE_NOT_PRESENT, 0);
-	faults("the next page, write", GVA + 0x1000, WRITE, HV_TRANSLATE_PAGE_NOT_PRESENT, PF_WRITE);
+	faults("the next page, write", GVA + 0x1000, WRITE, HV_TRANSLATE_PAGE_NOT_PRESENT,
+	       PF_WRITE);
 	faults("the next page, by a user", GVA + 0x1234, WRITE | USER,
 	       HV_TRANSLATE_PAGE_NOT_PRESENT, PF_WRITE | PF_USER);
 	faults("the next page, fetch", GVA + 0x1000, EXECUTE, HV_TRANSLATE_PAGE_NOT_PRESENT,

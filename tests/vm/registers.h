@@ -24,6 +24,7 @@ struct settable {
 #define MASK(n) {HV_REGISTER_MTRR_PHYS_MASK0 + n, {0x5eed800, 0}}
 #define FIXED(name) {HV_REGISTER_MTRR_##name, {0x0506040100050604, 0}}
 
+/* clang-format off */
 static const struct settable registers[] = {
 	GP(0x20000), GP(0x20001), GP(0x20002), GP(0x20003), GP(0x20004), GP(0x20005), GP(0x20006),
 	GP(0x20007), GP(0x20008), GP(0x20009), GP(0x2000a), GP(0x2000b), GP(0x2000c), GP(0x2000d),
@@ -61,6 +62,7 @@ static const struct settable registers[] = {
 	WORD(PENDING_INTERRUPTION, 1 | 0xed << 16),
 	{HV_REGISTER_PENDING_EVENT0, {1 | 14 << 16 | 1 << 8 | 5ull << 32, 0x5eed5eed}},
 };
+/* clang-format on */
 
 static const size_t registers_count = sizeof(registers) / sizeof(registers[0]);
 

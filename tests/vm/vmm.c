@@ -309,17 +309,16 @@ void vmm_load(struct vmm *vmm, enum vmm_mode mode, const uint8_t *code, size_t s
 	vmm->context->fx_state.fcw = HV_FX_DEFAULT_FCW;
 	vmm->context->fx_state.mxcsr = HV_FX_DEFAULT_MXCSR;
 	vmm->page->dirty = 0;
+	vmm->page->is_valid = 0; /* what is set now goes by a command and is checked at once */
 	reset_mode(vmm);
 	reset_rest(vmm);
 }
 
 void vmm_enter_user_mode(struct vmm *vmm)
 {
-	const struct hv_u128 data =
-		vmm_segment(0, 0xffffffff, VMM_USER_DATA | 3, 0xc0f3);
+	const struct hv_u128 data = vmm_segment(0, 0xffffffff, VMM_USER_DATA | 3, 0xc0f3);
 
-	vmm_set128(vmm, HV_REGISTER_CS,
-		   vmm_segment(0, 0xffffffff, VMM_USER_CODE64 | 3, 0xa0fb));
+	vmm_set128(vmm, HV_REGISTER_CS, vmm_segment(0, 0xffffffff, VMM_USER_CODE64 | 3, 0xa0fb));
 	vmm_set128(vmm, HV_REGISTER_SS, data);
 	vmm_set128(vmm, HV_REGISTER_DS, data);
 	vmm_set128(vmm, HV_REGISTER_ES, data);
@@ -421,9 +420,8 @@ void vmm_skip_instruction(struct vmm *vmm)
 struct hv_intercept_header *vmm_expect(struct vmm *vmm, uint32_t type, uint8_t payload_size,
 				       uint8_t instruction_length, uint8_t access)
 {
-	static const uint16_t states[] = {
-		0, HV_EXECUTION_STATE_CR0_PE,
-		HV_EXECUTION_STATE_CR0_PE | HV_EXECUTION_STATE_EFER_LMA};
+	static const uint16_t states[] = {0, HV_EXECUTION_STATE_CR0_PE,
+					  HV_EXECUTION_STATE_CR0_PE | HV_EXECUTION_STATE_EFER_LMA};
 	struct hv_intercept_header *header = (void *)vmm->expected.payload;
 	struct hv_u128 cs = code_segment(vmm->mode);
 
@@ -460,7 +458,14 @@ bool vmm_message_is_expected(const struct vmm *vmm, const struct hv_message *mes
 	return same;
 }
 
+static const struct sidecar_command_page *command_page(const struct vmm *vmm)
+{
+	return (const void *)((const uint8_t *)vmm->context -
+			      offsetof(struct sidecar_command_page, cpu_context));
+}
+
 bool vmm_runs_into_expected(struct vmm *vmm)
 {
-	return vmm_run(vmm) && vmm_message_is_expected(vmm, sidecar_vp_message(vmm->vp));
+	return vmm_run(vmm) && vmm_message_is_expected(vmm, sidecar_vp_message(vmm->vp)) &&
+	       vmm_message_is_expected(vmm, &command_page(vmm)->intercept_message);
 }

@@ -15,7 +15,7 @@
 enum vmm_mode {
 	VMM_REAL,
 	VMM_PROTECTED, /* 32-bit code, flat segments, no paging */
-	VMM_LONG,      /* 64-bit code, the first GiB identity-mapped with 2 MiB pages, for users too */
+	VMM_LONG, /* 64-bit code, the first GiB identity-mapped with 2 MiB pages, for users too */
 };
 
 /* Where things are, as guest-physical addresses. */
@@ -31,7 +31,7 @@ enum vmm_mode {
 #define VMM_PD 0x12000u
 #define VMM_SPARE 0x20000u /* from here on nothing */
 #define VMM_MEMORY_SIZE 0x100000u
-#define VMM_READ_ONLY 0x200000u /* one page that the guest may not write */
+#define VMM_READ_ONLY 0x200000u	 /* one page that the guest may not write */
 #define VMM_NO_EXECUTE 0x201000u /* one page that it may not execute */
 #define VMM_UNMAPPED 0x300000u
 
@@ -81,10 +81,10 @@ struct hv_u128 vmm_table(uint64_t base, uint16_t limit);
 /* The VP anew: every register of the mode, RIP at VMM_CODE, where the code is; HLT behind it. */
 void vmm_load(struct vmm *vmm, enum vmm_mode mode, const uint8_t *code, size_t size);
 
-#define VMM_LOAD(vmm, mode, ...)                                                                   \
-	do {                                                                                       \
-		static const uint8_t vmm_code[] = {__VA_ARGS__};                                   \
-		vmm_load(vmm, mode, vmm_code, sizeof(vmm_code));                                   \
+#define VMM_LOAD(vmm, mode, ...)                                 \
+	do {                                                     \
+		static const uint8_t vmm_code[] = {__VA_ARGS__}; \
+		vmm_load(vmm, mode, vmm_code, sizeof(vmm_code)); \
 	} while (0)
 
 /* CPL 3 with interrupts off; only after a load of long mode. */
@@ -123,7 +123,7 @@ struct hv_intercept_header *vmm_expect(struct vmm *vmm, uint32_t type, uint8_t p
 /* The 15 bytes at VMM_CODE. */
 uint8_t vmm_expect_bytes(const struct vmm *vmm, uint8_t bytes[16]);
 
-/* Runs and compares all 256 bytes; notes say which differ. */
+/* Runs and compares all 256 bytes, in the command page too; notes say which differ. */
 bool vmm_runs_into_expected(struct vmm *vmm);
 
 /* Compares only. */

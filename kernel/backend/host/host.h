@@ -67,6 +67,8 @@ _Noreturn void host_cpu_exit(struct host_cpu *host);
 
 /* The backend's registers, in registers.c. */
 void host_registers_reset(struct cpu *cpu);
-struct hv_u128 *host_register(struct cpu *cpu, uint32_t name); /* NULL: there is none */
+struct hv_u128 *host_register(struct cpu *cpu, uint32_t name);
+/* HV_STATUS_* of one register, wherever it is kept. */
+uint16_t host_set_register(struct cpu *cpu, uint32_t name, struct hv_u128 value); /* NULL: there is none */
 
 #endif

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Registers that only remember, with a few values refused as the processor's would be. */
+/*
+ * Registers that only remember, with a few values refused as the processor's would be. Those that
+ * all VTLs share are in the command page's context, as everywhere.
+ */
 #include "backend.h"
 #include "host.h"
 
@@ -20,6 +23,7 @@ static const struct {
 };
 
 #define EFER_KNOWN 0xd01u /* SCE, LME, LMA, NXE */
+#define MXCSR_KNOWN 0xffffu
 
 struct hv_u128 *host_register(struct cpu *cpu, uint32_t name)
 {
@@ -41,6 +45,31 @@ void host_registers_reset(struct cpu *cpu)
 	host_register(cpu, HV_REGISTER_CR0)->low = 0x60000010;
 }
 
+/* What has room for 16 bytes in the FXSAVE image. */
+static void *fx_place(struct hv_fx_state *fx, uint32_t name)
+{
+	if (name >= HV_REGISTER_XMM0 && name <= HV_REGISTER_XMM15)
+		return fx->xmm[name - HV_REGISTER_XMM0];
+	if (name >= HV_REGISTER_FPMMX0 && name <= HV_REGISTER_FPMMX7)
+		return fx->st[name - HV_REGISTER_FPMMX0];
+	if (name == HV_REGISTER_FP_CONTROL_STATUS)
+		return fx;
+	return name == HV_REGISTER_XMM_CONTROL_STATUS ? (void *)&fx->fdp : 0;
+}
+
+static void *context_place(struct cpu *cpu, uint32_t name, unsigned int *size)
+{
+	struct sidecar_cpu_context *context = &cpu->command->cpu_context;
+
+	*size = sizeof(uint64_t);
+	if (name == HV_REGISTER_CR2)
+		return &context->gps[SIDECAR_GP_CR2];
+	if (name >= HV_REGISTER_RAX && name <= HV_REGISTER_R15 && name != HV_REGISTER_RSP)
+		return &context->gps[name - HV_REGISTER_RAX];
+	*size = sizeof(struct hv_u128);
+	return fx_place(&context->fx_state, name);
+}
+
 static uint16_t check_vtl(uint8_t vtl)
 {
 	if (vtl == HV_VTL_0 || !(vtl & HV_VTL_USE_NUMBER))
@@ -54,6 +83,40 @@ static uint16_t check_value(uint32_t name, struct hv_u128 value)
 		return HV_STATUS_INVALID_REGISTER_VALUE;
 	if (name == HV_REGISTER_RFLAGS && !(value.low & 2))
 		return HV_STATUS_INVALID_REGISTER_VALUE;
+	if (name == HV_REGISTER_XMM_CONTROL_STATUS && (uint32_t)value.high & ~(uint32_t)MXCSR_KNOWN)
+		return HV_STATUS_INVALID_REGISTER_VALUE;
+	return HV_STATUS_SUCCESS;
+}
+
+static uint16_t get_register(struct cpu *cpu, uint32_t name, struct hv_u128 *value)
+{
+	unsigned int size;
+	const void *shared = context_place(cpu, name, &size);
+	const struct hv_u128 *own = host_register(cpu, name);
+
+	if (!own && !shared)
+		return HV_STATUS_UNKNOWN_REGISTER_NAME;
+	*value = shared ? (struct hv_u128){0, 0} : *own;
+	if (shared)
+		__builtin_memcpy(value, shared, size);
+	return HV_STATUS_SUCCESS;
+}
+
+uint16_t host_set_register(struct cpu *cpu, uint32_t name, struct hv_u128 value)
+{
+	unsigned int size;
+	void *shared = context_place(cpu, name, &size);
+	struct hv_u128 *own = host_register(cpu, name);
+	uint16_t status = check_value(name, value);
+
+	if (!own && !shared)
+		return HV_STATUS_UNKNOWN_REGISTER_NAME;
+	if (status)
+		return status;
+	if (shared)
+		__builtin_memcpy(shared, &value, size);
+	else
+		*own = value;
 	return HV_STATUS_SUCCESS;
 }
 
@@ -63,11 +126,9 @@ uint16_t backend_get_registers(struct cpu *cpu, uint8_t vtl, struct hv_register_
 	uint16_t status = check_vtl(vtl);
 
 	for (*done = 0; !status && *done < count; ++*done) {
-		struct hv_u128 *value = host_register(cpu, regs[*done].name);
-
-		if (!value)
-			return HV_STATUS_UNKNOWN_REGISTER_NAME;
-		regs[*done].value = *value;
+		status = get_register(cpu, regs[*done].name, &regs[*done].value);
+		if (status)
+			return status;
 	}
 	return status;
 }
@@ -78,14 +139,9 @@ uint16_t backend_set_registers(struct cpu *cpu, uint8_t vtl, const struct hv_reg
 	uint16_t status = check_vtl(vtl);
 
 	for (*done = 0; !status && *done < count; ++*done) {
-		struct hv_u128 *value = host_register(cpu, regs[*done].name);
-
-		if (!value)
-			return HV_STATUS_UNKNOWN_REGISTER_NAME;
-		status = check_value(regs[*done].name, regs[*done].value);
+		status = host_set_register(cpu, regs[*done].name, regs[*done].value);
 		if (status)
 			return status;
-		*value = regs[*done].value;
 	}
 	return status;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "registers.h"
 
+#include "context.h"
 #include "events.h"
 #include "mtrr.h"
 
@@ -289,45 +290,6 @@ static uint16_t set_table(const struct svm_features *features, struct svm_segmen
 	return HV_STATUS_SUCCESS;
 }
 
-/* ---- Registers in cpu_context ---- */
-
-/* RSP is not among them: its slot holds CR2. */
-static uint64_t *find_gp(struct sidecar_cpu_context *context, uint32_t name)
-{
-	if (name == HV_REGISTER_CR2)
-		return &context->gps[SIDECAR_GP_CR2];
-	if (name < HV_REGISTER_RAX || name > HV_REGISTER_R15 || name == HV_REGISTER_RSP)
-		return 0;
-	return &context->gps[name - HV_REGISTER_RAX];
-}
-
-/*
- * 16 bytes of the FXSAVE image. Hyper-V's FP control-status register is the image's first 16
- * bytes and its XMM control-status register the next 16.
- */
-static void *find_fx(struct hv_fx_state *fx, uint32_t name)
-{
-	if (name >= HV_REGISTER_XMM0 && name <= HV_REGISTER_XMM15)
-		return fx->xmm[name - HV_REGISTER_XMM0];
-	if (name >= HV_REGISTER_FPMMX0 && name <= HV_REGISTER_FPMMX7)
-		return fx->st[name - HV_REGISTER_FPMMX0];
-	if (name == HV_REGISTER_FP_CONTROL_STATUS)
-		return fx;
-	return name == HV_REGISTER_XMM_CONTROL_STATUS ? (void *)&fx->fdp : 0;
-}
-
-static uint16_t set_fx(const struct svm_features *features, void *place, uint32_t name,
-		       struct hv_u128 value)
-{
-	if (name == HV_REGISTER_XMM_CONTROL_STATUS &&
-	    !svm_mxcsr_valid(features, (uint32_t)value.high))
-		return HV_STATUS_INVALID_REGISTER_VALUE;
-	if (name >= HV_REGISTER_FPMMX0 && name <= HV_REGISTER_FPMMX7)
-		value.high &= 0xffff; /* 80 bits */
-	__builtin_memcpy(place, &value, sizeof(value));
-	return HV_STATUS_SUCCESS;
-}
-
 /* ---- Registers that are computed ---- */
 
 static uint64_t interrupt_state(const struct svm_vp *vp)
@@ -438,8 +400,8 @@ uint16_t svm_get_register(const struct svm_vp *vp, const struct sidecar_cpu_cont
 	const struct word_register *word = find_word(name);
 	struct svm_segment *segment = find_segment(&vp->vmcb->save, name);
 	struct svm_segment *table = find_table(&vp->vmcb->save, name);
-	uint64_t *gp = find_gp(shared, name);
-	void *fx = find_fx(&shared->fx_state, name);
+	uint64_t *gp = context_gp(shared, name);
+	void *fx = context_fx(shared, name);
 	struct hv_u128 result = {0, 0};
 	uint16_t status = HV_STATUS_SUCCESS;
 
@@ -466,8 +428,8 @@ static uint16_t set_register(struct svm_vp *vp, struct sidecar_cpu_context *cont
 	const struct word_register *word = find_word(name);
 	struct svm_segment *segment = find_segment(&vp->vmcb->save, name);
 	struct svm_segment *table = find_table(&vp->vmcb->save, name);
-	uint64_t *gp = find_gp(context, name);
-	void *fx = find_fx(&context->fx_state, name);
+	uint64_t *gp = context_gp(context, name);
+	void *fx = context_fx(context, name);
 
 	if (word)
 		return set_word(vp, word, value.low);
@@ -476,7 +438,9 @@ static uint16_t set_register(struct svm_vp *vp, struct sidecar_cpu_context *cont
 	if (table)
 		return set_table(vp->features, table, &value);
 	if (fx)
-		return set_fx(vp->features, fx, name, value);
+		return context_set_fx(fx, name, value, vp->features->mxcsr_mask)
+			       ? HV_STATUS_SUCCESS
+			       : HV_STATUS_INVALID_REGISTER_VALUE;
 	if (!gp)
 		return set_computed(vp, name, value);
 	*gp = value.low;

@@ -14,9 +14,9 @@
 /* The nested PML4 of a guest without memory: its first fetch is an unmapped GPA. */
 static uint64_t no_memory[512] __attribute__((aligned(4096)));
 
-bool backend_boot(const struct sidecar_boot_params *params, struct sidecar_command_error *error)
+bool backend_boot(const struct boot *boot, struct sidecar_command_error *error)
 {
-	(void)params;
+	(void)boot;
 	if (!svm_hardware_probe(error))
 		return false;
 	svm_intercepts_init();
@@ -96,6 +96,13 @@ _Noreturn void backend_park(struct cpu *cpu)
 {
 	(void)cpu;
 	spin_forever();
+}
+
+void backend_crash(struct cpu *cpu, const char *format, va_list arguments)
+{
+	(void)cpu; /* the state page says it all */
+	(void)format;
+	(void)arguments;
 }
 
 void backend_command_begin(struct cpu *cpu)

@@ -20,6 +20,7 @@
 #define GATHER_RETRIES 200000u
 #define START_RETRIES 100000u
 #define ROLL_CALL_RETRIES 30000u
+#define ROLL_CALL_REPEAT 100u
 
 union cpu_with_stack cpus[MAX_CPUS];
 uint32_t cpu_count;
@@ -73,11 +74,14 @@ void cpu_reset(struct cpu *cpu)
 	store(apic(APIC_SVR), SVR_RESET);
 }
 
+/* With GIF = 1 the NMI of a roll call gets in; nobody else sends one to a parked processor. */
 _Noreturn void cpu_park(struct cpu *cpu)
 {
-	(void)cpu;
-	for (;;)
-		asm volatile("clgi; cli; hlt");
+	for (;;) {
+		if (load(&roll_call))
+			store(&cpu->answered, 1);
+		asm volatile("stgi; hlt; clgi");
+	}
 }
 
 /* ---- arriving -------------------------------------------------------------------------------- */
@@ -105,8 +109,9 @@ static void build_idt(void)
 	for (unsigned int i = 0; i < 32; i++) {
 		uint64_t gate = (uint64_t)(fault_gates + i * 16);
 
-		idt[i] = (struct idt_gate){(uint16_t)gate, 0x08, 0x8e00, (uint16_t)(gate >> 16),
-					   (uint32_t)(gate >> 32), 0};
+		idt[i] = (struct idt_gate){
+			(uint16_t)gate,		0x08, 0x8e00, (uint16_t)(gate >> 16),
+			(uint32_t)(gate >> 32), 0};
 	}
 }
 
@@ -200,25 +205,31 @@ bool cpu_roll_call_is_on(void)
 	return load(&roll_call);
 }
 
-/* An NMI ends every guest of L0, and none that runs outside it. */
+static bool answers(struct cpu *cpu)
+{
+	for (uint32_t i = 0; i < ROLL_CALL_RETRIES && !load(&cpu->answered); i++) {
+		/* It may have come when its target was about to halt: again from time to time. */
+		if (i % ROLL_CALL_REPEAT == 0)
+			send(cpu->apic_id, ICR_NMI);
+		time_wait_us(RETRY_US);
+	}
+	return load(&cpu->answered);
+}
+
+/* An NMI ends every guest of L0, and wakes what is parked in L0; outside, nobody answers. */
 uint32_t cpu_roll_call(struct cpu *self)
 {
 	uint32_t missing = 0;
 
 	store(&roll_call, 1);
 	for (uint32_t vp = 0; vp < cpu_count; vp++)
-		if (vp_table[vp] != self && load(&vp_table[vp]->started))
+		if (vp_table[vp] != self)
 			send(vp_table[vp]->apic_id, ICR_NMI);
 	for (uint32_t vp = 0; vp < cpu_count; vp++) {
-		struct cpu *cpu = vp_table[vp];
-
-		if (cpu == self || !load(&cpu->started))
+		if (vp_table[vp] == self || answers(vp_table[vp]))
 			continue;
-		for (uint32_t i = 0; i < ROLL_CALL_RETRIES && !load(&cpu->answered); i++)
-			time_wait_us(RETRY_US);
-		missing += !load(&cpu->answered);
-		if (!load(&cpu->answered))
-			log_violation(cpu, "left the hypervisor: no answer to the roll call");
+		missing++;
+		log_violation(vp_table[vp], "left the hypervisor: no answer to the roll call");
 	}
 	return missing;
 }

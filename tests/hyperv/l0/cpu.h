@@ -63,7 +63,7 @@ struct cpu {
 	uint32_t vp_index; /* written once, by the first processor */
 	uint32_t apic_id;
 	uint32_t slot;
-	uint8_t vtl;	  /* the active one: 0 or 2 */
+	uint8_t vtl;	   /* the active one: 0 or 2 */
 	bool vtl2_enabled; /* EnableVpVtl; any processor, atomically */
 
 	struct vtl0 vtl0;
@@ -81,6 +81,7 @@ struct cpu {
 	uint32_t arrived;
 	uint32_t started; /* runs, or ran, a guest */
 	uint32_t retired; /* VTL2 disabled its APIC: StartVirtualProcessor may start it again */
+	uint32_t wait_for_sipi; /* VTL2 sent INIT */
 	uint32_t sipi_vector;
 	struct hv_initial_vp_context context;
 

@@ -78,8 +78,9 @@ void message_io(struct cpu *cpu)
 	struct hv_message message;
 	struct hv_io_message *io = begin(&message, HV_MESSAGE_IO_PORT_INTERCEPT, sizeof(*io));
 
-	io->header = header(cpu, info & SVM_IO_IN ? HV_INTERCEPT_ACCESS_READ
-						  : HV_INTERCEPT_ACCESS_WRITE, length);
+	io->header =
+		header(cpu, info & SVM_IO_IN ? HV_INTERCEPT_ACCESS_READ : HV_INTERCEPT_ACCESS_WRITE,
+		       length);
 	io->port_number = (uint16_t)(info >> SVM_IO_PORT_SHIFT);
 	io->access_info = (info & SVM_IO_SIZE_MASK) >> SVM_IO_SIZE_SHIFT;
 	if (info & SVM_IO_STRING)
@@ -118,8 +119,7 @@ void message_cpuid(struct cpu *cpu)
 	struct cpuid_words words =
 		cpuid_result(cpu, (uint32_t)cpu->gps[HV_GP_RAX], (uint32_t)cpu->gps[HV_GP_RCX]);
 
-	cpuid->header =
-		header(cpu, HV_INTERCEPT_ACCESS_EXECUTE, guest_instruction_length(cpu, 0));
+	cpuid->header = header(cpu, HV_INTERCEPT_ACCESS_EXECUTE, guest_instruction_length(cpu, 0));
 	cpuid->rax = cpu->gps[HV_GP_RAX];
 	cpuid->rcx = cpu->gps[HV_GP_RCX];
 	cpuid->rdx = cpu->gps[HV_GP_RDX];

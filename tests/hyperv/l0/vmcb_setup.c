@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
-/* Intercepts: APM vol. 2, 15.9 to 15.13; the state after INIT: 14.1.3; permission maps: 15.10-11. */
+/* Intercepts: APM vol. 2, 15.9 to 15.13; the state after INIT: 14.1.3; permission maps: 15.10-11.
+ */
 #include "vmcb_setup.h"
 
 #include "control.h"
 #include "cpu_features.h"
+#include "msr.h"
 #include "nested.h"
 #include "segment.h"
 
@@ -41,8 +43,23 @@ static void set_msr(uint8_t *map, uint32_t msr, bool intercepted)
 {
 	int bit = msr_bit(msr);
 
-	map[bit / 8] &= (uint8_t)~(3 << bit % 8);
+	map[bit / 8] &= (uint8_t) ~(3 << bit % 8);
 	map[bit / 8] |= (uint8_t)(intercepted ? 3 << bit % 8 : 0);
+}
+
+static void set_msr_write(uint8_t *map, uint32_t msr)
+{
+	int bit = msr_bit(msr);
+
+	map[bit / 8] |= (uint8_t)(2 << bit % 8);
+}
+
+/* TCG takes every value for an MTRR; a processor does not, and software has to know. */
+static void intercept_mtrrs(uint8_t *map)
+{
+	for (uint32_t msr = 0x200; msr < 0x300; msr++)
+		if (msr_is_mtrr(msr))
+			set_msr_write(map, msr);
 }
 
 /* VTL2 owns the machine but for what would take it from L0. */
@@ -55,6 +72,7 @@ static void init_vtl2_maps(void)
 		set_msr(msrpm[1], intercepted[i], true);
 	for (uint32_t msr = 0x800; msr < 0x900; msr++)
 		set_msr(msrpm[1], msr, true);
+	intercept_mtrrs(msrpm[1]);
 	control_intercept_ports(iopm[1]);
 }
 
@@ -87,9 +105,8 @@ static void set_common(struct cpu *cpu, struct svm_vmcb *vmcb, uint8_t vtl)
 				   SVM_INTERCEPT2_VMLOAD | SVM_INTERCEPT2_VMSAVE |
 				   SVM_INTERCEPT2_STGI | SVM_INTERCEPT2_CLGI |
 				   SVM_INTERCEPT2_SKINIT;
-	control->intercept_misc1 = SVM_INTERCEPT1_CPUID | SVM_INTERCEPT1_IOIO |
-				   SVM_INTERCEPT1_MSR | SVM_INTERCEPT1_SHUTDOWN |
-				   SVM_INTERCEPT1_NMI;
+	control->intercept_misc1 = SVM_INTERCEPT1_CPUID | SVM_INTERCEPT1_IOIO | SVM_INTERCEPT1_MSR |
+				   SVM_INTERCEPT1_SHUTDOWN | SVM_INTERCEPT1_NMI;
 	control->iopm_base_pa = (uint64_t)iopm[vtl == 2];
 	control->msrpm_base_pa = (uint64_t)msrpm[vtl == 2];
 	control->guest_asid = vtl == 2 ? 2 : 1;
@@ -184,9 +201,8 @@ static void set_vtl0(struct cpu *cpu)
 	struct svm_control_area *control = &cpu->vmcb0.control;
 
 	set_common(cpu, &cpu->vmcb0, 0);
-	control->intercept_misc1 |= SVM_INTERCEPT1_INTR | SVM_INTERCEPT1_HLT |
-				    SVM_INTERCEPT1_INVD | SVM_INTERCEPT1_TASK_SWITCH |
-				    SVM_INTERCEPT1_RDPMC;
+	control->intercept_misc1 |= SVM_INTERCEPT1_INTR | SVM_INTERCEPT1_HLT | SVM_INTERCEPT1_INVD |
+				    SVM_INTERCEPT1_TASK_SWITCH | SVM_INTERCEPT1_RDPMC;
 	control->intercept_misc2 |= SVM_INTERCEPT2_MONITOR | SVM_INTERCEPT2_MWAIT;
 	control->int_ctl = SVM_INT_CTL_V_INTR_MASKING;
 	set_real_mode(&cpu->vmcb0.save, 0);

@@ -253,6 +253,29 @@ static void a_note_that_does_not_fit_is_refused(void **state)
 	expect(&image, ENOEXEC, "outside");
 }
 
+/* Without a trampoline, or with no note at all: a kernel that starts its CPUs by hypercall. */
+static void under_a_hypervisor_the_entry_is_enough(void **state)
+{
+	struct image image = good_image();
+	struct image_layout layout;
+	char text[PURE_TEXT_SIZE] = "";
+
+	(void)state;
+	image.descriptor.trampoline_size = 0;
+	image.descriptor.backend = SIDECAR_BACKEND_HYPERV;
+	assert_int_equal(image_parse(&image, sizeof(image), SIDECAR_BACKEND_HYPERV, &layout, text),
+			 0);
+	assert_int_equal(layout.trampoline_size, 0);
+	assert_int_equal(layout.backend, SIDECAR_BACKEND_HYPERV);
+	image.note.p_type = PT_NULL;
+	assert_int_equal(image_parse(&image, sizeof(image), SIDECAR_BACKEND_HYPERV, &layout, text),
+			 0);
+	assert_int_equal(layout.entry, 0x40);
+	image = good_image();
+	assert_int_equal(image_parse(&image, sizeof(image), SIDECAR_BACKEND_HYPERV, &layout, text),
+			 -ENODEV);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -264,6 +287,7 @@ int main(void)
 		cmocka_unit_test(an_image_without_our_note_is_refused),
 		cmocka_unit_test(our_note_is_found_behind_another),
 		cmocka_unit_test(a_note_that_does_not_fit_is_refused),
+		cmocka_unit_test(under_a_hypervisor_the_entry_is_enough),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

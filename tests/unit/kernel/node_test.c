@@ -7,6 +7,7 @@
 
 #include "mm/tables.h"
 #include "node.h"
+#include "smp/smp.h"
 
 #define PAGE 4096ull
 #define NODE_PAGES (1 + 13 * CPUS)
@@ -52,12 +53,21 @@ static int finish(void **state)
 	return 0;
 }
 
+/* With the caller's way of starting CPUs, which prepares them all at once. */
+static void prepare(void)
+{
+	struct sidecar_command_error error;
+
+	nodes_prepare(&boot);
+	assert_true(smp_start(&boot, &error));
+}
+
 /* ---- memory and its first contents ----------------------------------------------------------- */
 
 static void test_output(void **state)
 {
 	(void)state;
-	nodes_prepare(&boot);
+	prepare();
 	assert_int_equal(output.nodes[0].control_page, FAKE_HIGH);
 	assert_int_equal(output.nodes[0].shmem_pages_base, FAKE_HIGH + PAGE);
 	assert_int_equal(output.nodes[0].shmem_pages_size, CPUS * 2 * PAGE);
@@ -77,7 +87,7 @@ static void test_control_page(void **state)
 	};
 
 	(void)state;
-	nodes_prepare(&boot);
+	prepare();
 	assert_memory_equal(control, &expected, sizeof(expected));
 }
 
@@ -89,7 +99,7 @@ static void test_overrides(void **state)
 	boot.params.initial_state.specified = 1;
 	boot.params.initial_state.sidecar_starts_cpu[1] = 1;
 	boot.params.initial_state.sidecar_starts_cpu[12] = 1;
-	nodes_prepare(&boot);
+	prepare();
 	assert_memory_equal(control->cpu_status, ((uint8_t[]){0, 0, 2, 0, 0}), 5);
 	assert_int_equal(extension_cpu(5)->cr3, 0);
 	assert_int_not_equal(extension_cpu(6)->cr3, 0);
@@ -111,7 +121,7 @@ static void test_clean(void **state)
 	uint64_t private = FAKE_HIGH + (1 + 2 * CPUS) * PAGE;
 
 	(void)state;
-	nodes_prepare(&boot);
+	prepare();
 	for (uint32_t i = 0; i < 2 * CPUS; i++)
 		assert_true(all_bytes(FAKE_HIGH + PAGE + i * PAGE, 0));
 	for (uint32_t i = 0; i < CPUS; i++) {
@@ -132,13 +142,14 @@ static void test_cpu(void **state)
 	const struct cpu *cpu = fake_at(private + 7 * PAGE);
 
 	(void)state;
-	nodes_prepare(&boot);
+	prepare();
 	assert_int_equal(cpu->vp_index, 13);
 	assert_int_equal(cpu->node_index, 3);
 	assert_ptr_equal(cpu->command, 0xffffff8000201000);
 	assert_ptr_equal(cpu->register_page, 0xffffff8000202000);
 	assert_ptr_equal(cpu->control, 0xffffff8000203000);
 	assert_ptr_equal(cpu->state, 0xffffff8000204000);
+	assert_int_equal(cpu->register_page_at.value, SECOND_NODE + (1 + 2 * 3 + 1) * PAGE);
 	assert_ptr_equal(cpu->backend_memory, 0xffffff8000206000);
 	assert_int_equal(cpu->backend_pages.value, private + 8 * PAGE);
 }
@@ -212,7 +223,7 @@ static void check_tables(uint64_t node, uint32_t index, uint64_t cr3)
 static void test_tables(void **state)
 {
 	(void)state;
-	nodes_prepare(&boot);
+	prepare();
 	for (uint32_t i = 1; i < CPUS; i++) {
 		check_tables(FAKE_HIGH, i, extension_cpu(i)->cr3);
 		check_tables(SECOND_NODE, i, extension_cpu(CPUS + i)->cr3);

@@ -1,10 +1,20 @@
 // SPDX-License-Identifier: MIT
 #include "suite.h"
 
+#include "node.h"
 #include "smp/smp.h"
 
 static struct boot boot;
 static struct sidecar_command_error error;
+static unsigned int prepared; /* CPUs */
+
+void node_prepare_cpu(const struct boot *b, const struct sidecar_node_params *node, uint32_t index)
+{
+	assert_ptr_equal(b, &boot);
+	assert_ptr_equal(node, &boot.params.nodes[prepared >= 68]);
+	assert_int_equal(index, prepared < 68 ? prepared : prepared - 68);
+	prepared++;
+}
 
 static struct sidecar_extension *extension(void)
 {
@@ -23,6 +33,7 @@ static int start(void **state)
 	fake_start();
 	memset(&boot, 0, sizeof(boot));
 	memset(&error, 0, sizeof(error));
+	prepared = 0;
 	boot.params.node_count = 2;
 	boot.params.nodes[0] = (struct sidecar_node_params){FAKE_HIGH, 0, 0, 68};
 	boot.params.nodes[1] = (struct sidecar_node_params){0x55555000, 0, 100, 2};
@@ -111,18 +122,19 @@ static void test_cpus(void **state)
 
 static void test_prepare(void **state)
 {
-	const struct sidecar_node_params *node = &boot.params.nodes[0];
 	uint64_t private = FAKE_HIGH + (1 + 2 * 68 + 11 * 67) * 4096;
 
 	(void)state;
-	smp_prepare_cpu(&boot, node, 67, 67);
+	assert_true(smp_start(&boot, &error));
+	assert_int_equal(prepared, 70);
 	assert_int_equal(cpu(67)->apic_id, 1067);
 	assert_int_equal(cpu(67)->cr3, private);
 	assert_int_equal(cpu(67)->entry, FAKE_ENTRY);
 	assert_int_equal(cpu(67)->stack, 0xffffff8000400000);
 	assert_int_equal(cpu(67)->state_page, private + 10 * 4096);
-	smp_prepare_cpu(&boot, node, 0, 0);
+	assert_int_equal(cpu(69)->cr3, 0x55555000 + (1 + 2 * 2 + 11) * 4096);
 	assert_int_equal(cpu(0)->cr3 | cpu(0)->entry | cpu(0)->stack | cpu(0)->state_page, 0);
+	assert_int_equal(cpu(68)->cr3 | cpu(68)->entry | cpu(68)->stack | cpu(68)->state_page, 0);
 }
 
 static void test_start(void **state)

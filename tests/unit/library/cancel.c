@@ -307,21 +307,20 @@ static void test_R4_with_deadline(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(test_R4_before),
-		BOTH(test_R4_during),
-		BOTH(test_R4_after),
-		BOTH(test_R4_between_look_and_start),
-		BOTH(test_R4_many_are_one),
-		BOTH(test_R4_intercept_leaves_the_flag),
-		BOTH(test_R4_stop_without_cancel_restarts),
-		BOTH(test_R4_commands_leave_the_flag),
-		BOTH(test_R4_saves_errno),
-		BOTH(test_R4_from_a_signal_handler),
-		BOTH(test_signal_is_no_end),
-		BOTH(test_R4_storm),
-		BOTH(test_R4_with_deadline),
-		CASE(test_R9_cancel_unanswered, impatient),
-		CASE(test_R9_cancel_unanswered, impatient_original),
+		EVERY(test_R4_before),
+		EVERY(test_R4_during),
+		EVERY(test_R4_after),
+		EVERY(test_R4_between_look_and_start),
+		EVERY(test_R4_many_are_one),
+		EVERY(test_R4_intercept_leaves_the_flag),
+		EVERY(test_R4_stop_without_cancel_restarts),
+		EVERY(test_R4_commands_leave_the_flag),
+		EVERY(test_R4_saves_errno),
+		EVERY(test_R4_from_a_signal_handler),
+		EVERY(test_signal_is_no_end),
+		EVERY(test_R4_storm),
+		EVERY(test_R4_with_deadline),
+		IMPATIENT(test_R9_cancel_unanswered),
 	};
 
 	return cmocka_run_group_tests_name("cancel", tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,17 +28,32 @@
 
 enum cpu_state { AVAIL, SYNC, ASYNC, ASYNC_STOPPED, REMOVED };
 
+/* A command that came through a ring, on its way to the CPU or there. */
+struct ring_job {
+	struct fake *fake;
+	int handle;
+	uint32_t cpu;
+	int ring; /* a descriptor of ours for the ring that waits for it */
+	uint64_t user_data;
+};
+
 struct fake_cpu {
 	struct host_cpu host;
 	enum cpu_state state;
 	int owner; /* handle, or 0 */
 	int user;  /* handle of the file that started what runs or is complete */
+	int cancelled; /* sticky: a CANCEL that found no run; atomic */
+	int runs;      /* what it was last given is RUN_VP; atomic */
+	bool failed;   /* a STOP was not answered */
+	uint64_t stopped_ns;  /* when that was first seen, or 0 */
+	struct ring_job *job; /* what waits for the command in flight, or NULL */
 };
 
 struct fake_node {
 	struct fake *fake;
 	struct sidecar_control_page *control;
-	uint8_t *shmem;
+	int memory;	/* memfd of the shared pages, */
+	uint8_t *shmem; /* and the kernel's mapping of it */
 	uint32_t base_cpu, cpu_count;
 	struct fake_cpu *cpus;
 };
@@ -48,6 +64,7 @@ struct fake_file {
 	int completions; /* eventfd, a semaphore: one for each that can be read */
 	int partition;
 	bool claimed;
+	uint8_t *mapping; /* of the node's shared pages, or NULL */
 };
 
 struct fake_range {
@@ -84,6 +101,11 @@ struct fake {
 	int converting; /* conversions in progress */
 	void (*before_start)(void *context);
 	void *before_start_context;
+	unsigned int timeout_ms; /* of an unanswered STOP, where this driver waits itself */
+	struct io_uring requests; /* commands arrive here as messages of other rings */
+	struct io_uring answers;
+	int end;
+	pthread_t server;
 };
 
 static void must(bool condition, const char *text)
@@ -92,6 +114,11 @@ static void must(bool condition, const char *text)
 		return;
 	fprintf(stderr, "fake driver: %s\n", text);
 	abort();
+}
+
+static bool owns(const struct fake *fake)
+{
+	return fake->capabilities & SIDECAR_CAP_OWNERSHIP;
 }
 
 /* ---- faults ---------------------------------------------------------------------------------- */
@@ -182,12 +209,42 @@ static struct fake_file *file_of(struct fake *fake, int handle)
 /* A completion can be read: by its file, or by any file of the node when there are no owners. */
 static void announce(struct fake *fake, uint32_t node, int user)
 {
-	bool owned = fake->capabilities & SIDECAR_CAP_OWNERSHIP;
+	bool owned = owns(fake);
 
 	for (int i = 0; i < MAX_FILES; i++)
 		if (fake->files[i].open && fake->files[i].node == node &&
 		    (!owned || i + FILE_BASE == user))
 			eventfd_write(fake->files[i].completions, 1);
+}
+
+/* Under the lock. */
+static void post(struct fake *fake, const struct ring_job *job, int result)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&fake->answers);
+	struct io_uring_cqe *cqe;
+
+	must(sqe != NULL, "no submission");
+	io_uring_prep_msg_ring(sqe, job->ring, (unsigned int)result, job->user_data, 0);
+	must(io_uring_submit_and_wait(&fake->answers, 1) == 1, "no message");
+	must(io_uring_peek_cqe(&fake->answers, &cqe) == 0, "no completion of a message");
+	/* The result: the ring may be gone, and then nobody waits. */
+	io_uring_cqe_seen(&fake->answers, cqe);
+}
+
+static void end_job(struct fake *fake, struct ring_job *job, int result)
+{
+	post(fake, job, result);
+	close(job->ring);
+	free(job);
+}
+
+/* Under the lock. The completion of a command that came through a ring. */
+static void answer(struct fake *fake, struct fake_cpu *cpu, int result)
+{
+	struct ring_job *job = cpu->job;
+
+	cpu->job = NULL;
+	end_job(fake, job, result);
 }
 
 /* Under the lock. What became IDLE since the last look. */
@@ -199,6 +256,11 @@ static void scan(struct fake *fake, uint32_t index)
 	for (uint32_t n = 1; n < node->cpu_count; n++) {
 		if (node->cpus[n].state != ASYNC || status_of(node, n) != SIDECAR_STATUS_IDLE)
 			continue;
+		if (node->cpus[n].job) {
+			set_state(&node->cpus[n], AVAIL);
+			answer(fake, &node->cpus[n], 0);
+			continue;
+		}
 		set_state(&node->cpus[n], ASYNC_STOPPED);
 		announce(fake, index, node->cpus[n].user);
 	}
@@ -252,6 +314,9 @@ struct host_cpu *fake_host(struct fake *fake, uint32_t cpu)
 	struct fake_node *node = node_of(fake, cpu, &n);
 
 	must(node && n, "not a sidecar CPU");
+	/* A completion by way of a ring does not order memory where a thread sanitizer sees it. */
+	pthread_mutex_lock(&fake->lock);
+	pthread_mutex_unlock(&fake->lock);
 	return &node->cpus[n].host;
 }
 
@@ -262,7 +327,8 @@ struct sidecar_command_page *fake_page(struct fake *fake, uint32_t cpu)
 
 /* ---- life of the machine --------------------------------------------------------------------- */
 
-static enum host_exit io_guest(struct host_guest *guest, struct cpu *cpu, struct hv_message *message)
+static enum host_exit io_guest(struct host_guest *guest, struct cpu *cpu,
+			       struct hv_message *message)
 {
 	(void)cpu;
 	message->header.type = HV_MESSAGE_IO_PORT_INTERCEPT;
@@ -299,11 +365,12 @@ static void start_node(struct fake *fake, uint32_t index, const struct fake_layo
 	node->base_cpu = layout->base_cpu;
 	node->cpu_count = layout->cpu_count;
 	node->control = aligned_alloc(SIDECAR_PAGE_SIZE, SIDECAR_PAGE_SIZE);
-	node->shmem = aligned_alloc(SIDECAR_PAGE_SIZE, size);
+	node->memory = memfd_create("fake-node", MFD_CLOEXEC);
+	must(node->memory >= 0 && ftruncate(node->memory, (off_t)size) == 0, "no memfd");
+	node->shmem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, node->memory, 0);
 	node->cpus = calloc(layout->cpu_count, sizeof(*node->cpus));
-	must(node->control && node->shmem && node->cpus, "no memory");
+	must(node->control && node->shmem != MAP_FAILED && node->cpus, "no memory");
 	memset(node->control, 0, SIDECAR_PAGE_SIZE);
-	memset(node->shmem, 0, size);
 	node->control->index = index;
 	node->control->base_cpu = layout->base_cpu;
 	node->control->cpu_count = layout->cpu_count;
@@ -312,6 +379,32 @@ static void start_node(struct fake *fake, uint32_t index, const struct fake_layo
 	node->control->response_vector = 0xf1;
 	for (uint32_t n = 1; n < layout->cpu_count; n++)
 		start_cpu(node, n);
+}
+
+static void *serve(void *argument);
+
+static void start_server(struct fake *fake)
+{
+	must(io_uring_queue_init(64, &fake->requests, 0) == 0, "no ring");
+	must(io_uring_queue_init(4, &fake->answers, 0) == 0, "no ring");
+	must(pthread_create(&fake->server, NULL, serve, fake) == 0, "no thread");
+}
+
+static void end_server(struct fake *fake)
+{
+	__atomic_store_n(&fake->end, 1, __ATOMIC_RELEASE);
+	pthread_join(fake->server, NULL);
+	for (uint32_t i = 0; i < fake->node_count; i++)
+		for (uint32_t n = 1; n < fake->nodes[i].cpu_count; n++)
+			if (fake->nodes[i].cpus[n].job)
+				answer(fake, &fake->nodes[i].cpus[n], -ECANCELED);
+	io_uring_queue_exit(&fake->requests);
+	io_uring_queue_exit(&fake->answers);
+}
+
+void fake_set_timeout(struct fake *fake, unsigned int ms)
+{
+	fake->timeout_ms = ms;
 }
 
 struct fake *fake_create(const struct fake_layout *layout, uint32_t count, uint64_t capabilities)
@@ -330,6 +423,9 @@ struct fake *fake_create(const struct fake_layout *layout, uint32_t count, uint6
 	must(fake->nodes != NULL, "no memory");
 	for (uint32_t i = 0; i < count; i++)
 		start_node(fake, i, &layout[i]);
+	fake->timeout_ms = TIMEOUT_MS;
+	if (capabilities & SIDECAR_CAP_URING_CMD)
+		start_server(fake);
 	return fake;
 }
 
@@ -349,6 +445,8 @@ void fake_destroy(struct fake *fake)
 {
 	if (!fake)
 		return;
+	if (fake->capabilities & SIDECAR_CAP_URING_CMD)
+		end_server(fake);
 	for (uint32_t i = 0; i < fake->node_count; i++) {
 		struct fake_node *node = &fake->nodes[i];
 
@@ -357,7 +455,8 @@ void fake_destroy(struct fake *fake)
 			free(node->cpus[n].host.guest);
 		}
 		free(node->control);
-		free(node->shmem);
+		munmap(node->shmem, (size_t)node->cpu_count * SIDECAR_PER_CPU_SHMEM);
+		close(node->memory);
 		free(node->cpus);
 	}
 	free(fake->nodes);
@@ -392,7 +491,21 @@ static int node_open(void *context, uint32_t index)
 	return error ? error : handle;
 }
 
-/* Under the lock. A VP whose owner goes is stopped, and nobody's. */
+/* Under the lock. A claimed CPU's pages are its owner's: whoever else touches them dies of it. */
+static void protect_pages(struct fake *fake, uint32_t node, uint32_t n, int owner)
+{
+	for (int i = 0; i < MAX_FILES; i++) {
+		struct fake_file *file = &fake->files[i];
+		bool allowed = !owner || owner == i + FILE_BASE;
+
+		if (!file->open || !file->mapping || file->node != node)
+			continue;
+		must(mprotect(file->mapping + n * SIDECAR_PER_CPU_SHMEM, SIDECAR_PER_CPU_SHMEM,
+			      allowed ? PROT_READ | PROT_WRITE : PROT_NONE) == 0, "mprotect");
+	}
+}
+
+/* Under the lock. A VP whose owner goes is stopped, scrubbed, and nobody's. */
 static void release_cpu(struct fake *fake, struct fake_node *node, uint32_t n)
 {
 	struct fake_cpu *cpu = &node->cpus[n];
@@ -403,8 +516,13 @@ static void release_cpu(struct fake *fake, struct fake_node *node, uint32_t n)
 		if (!wait_for_status(fake, node, n, SIDECAR_STATUS_IDLE, DEAD_CPU_MS))
 			return;
 	}
+	if (cpu->job)
+		answer(fake, cpu, -ECANCELED);
+	cpu->cancelled = 0;
 	cpu->owner = 0;
 	cpu->user = 0;
+	memset(cpu->host.cpu.command, 0, SIDECAR_PER_CPU_SHMEM);
+	protect_pages(fake, (uint32_t)(node - fake->nodes), n, 0);
 	if (cpu->state != REMOVED)
 		set_state(cpu, AVAIL);
 }
@@ -475,6 +593,7 @@ static int cpu_info(void *context, int handle, struct sidecar_ioctl_cpu *info)
 	if (!error) {
 		cpu = &node->cpus[n];
 		info->state = n == 0 || cpu->state == REMOVED ? SIDECAR_CPU_STATE_REMOVED :
+			      cpu->failed		    ? SIDECAR_CPU_STATE_FAILED :
 			      cpu->state == AVAIL		    ? SIDECAR_CPU_STATE_IDLE :
 								      SIDECAR_CPU_STATE_BUSY;
 		info->owned = !cpu->owner ? 0 : cpu->owner == handle ? 1 : 2;
@@ -489,23 +608,39 @@ static int cpu_info(void *context, int handle, struct sidecar_ioctl_cpu *info)
 static int node_map(void *context, int handle, size_t length, void **memory)
 {
 	struct fake *fake = context;
+	struct fake_file *file;
 	struct fake_node *node;
 	int error;
 
 	pthread_mutex_lock(&fake->lock);
 	error = fault(fake, FAKE_NODE_MAP);
-	node = &fake->nodes[file_of(fake, handle)->node];
+	file = file_of(fake, handle);
+	node = &fake->nodes[file->node];
 	if (!error && length != (size_t)node->cpu_count * SIDECAR_PER_CPU_SHMEM)
 		error = -EINVAL;
-	*memory = node->shmem;
+	if (!error) {
+		file->mapping = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED,
+				     node->memory, 0);
+		must(file->mapping != MAP_FAILED, "no mapping");
+		for (uint32_t n = 1; n < node->cpu_count; n++)
+			if (owns(fake) && node->cpus[n].owner)
+				protect_pages(fake, file->node, n, node->cpus[n].owner);
+		*memory = file->mapping;
+	}
 	pthread_mutex_unlock(&fake->lock);
 	return error;
 }
 
 static void node_unmap(void *context, void *memory, size_t length)
 {
-	(void)context;
-	must(memory && length, "unmaps nothing");
+	struct fake *fake = context;
+
+	pthread_mutex_lock(&fake->lock);
+	for (int i = 0; i < MAX_FILES; i++)
+		if (fake->files[i].mapping == memory)
+			fake->files[i].mapping = NULL;
+	pthread_mutex_unlock(&fake->lock);
+	must(munmap(memory, length) == 0, "unmaps what is not mapped");
 }
 
 /* ---- operations on a CPU --------------------------------------------------------------------- */
@@ -522,13 +657,17 @@ static int claim(struct fake *fake, int handle, uint32_t number, struct fake_nod
 	cpu = &(*node)->cpus[*n];
 	if (*n == 0 || cpu->state == REMOVED)
 		return -ENOENT;
-	if (fake->capabilities & SIDECAR_CAP_OWNERSHIP && cpu->owner && cpu->owner != handle)
+	if (owns(fake) && cpu->owner && cpu->owner != handle)
 		return -EBUSY;
+	if (cpu->failed)
+		return -ETIMEDOUT;
 	if (cpu->state != AVAIL)
 		return -EBUSY;
 	if (cpu->owner != handle) {
 		__atomic_store_n(&cpu->host.state.owner, ++fake->claims, __ATOMIC_RELEASE);
 		cpu->owner = handle;
+		if (owns(fake))
+			protect_pages(fake, (uint32_t)(*node - fake->nodes), *n, handle);
 	}
 	cpu->user = handle;
 	file_of(fake, handle)->claimed = true;
@@ -538,16 +677,57 @@ static int claim(struct fake *fake, int handle, uint32_t number, struct fake_nod
 void fake_before_start(struct fake *fake, void (*hook)(void *context), void *context)
 {
 	fake->before_start_context = context;
-	fake->before_start = hook;
+	__atomic_store_n(&fake->before_start, hook, __ATOMIC_RELEASE);
 }
 
 static void call_hook(struct fake *fake)
 {
-	void (*hook)(void *) = fake->before_start;
+	void (*hook)(void *) = __atomic_exchange_n(&fake->before_start, NULL, __ATOMIC_ACQ_REL);
 
-	fake->before_start = NULL;
 	if (hook)
 		hook(fake->before_start_context);
+}
+
+static bool is_run(struct fake_node *node, uint32_t n)
+{
+	return __atomic_load_n(&node->cpus[n].runs, __ATOMIC_SEQ_CST);
+}
+
+/* The page's command is the user's until the CPU runs, and then the kernel's. */
+static void note_command(struct fake_node *node, uint32_t n)
+{
+	struct fake_cpu *cpu = &node->cpus[n];
+	uint32_t command = __atomic_load_n(&cpu->host.cpu.command->command, __ATOMIC_ACQUIRE);
+
+	__atomic_store_n(&cpu->runs, command == SIDECAR_COMMAND_RUN_VP, __ATOMIC_SEQ_CST);
+}
+
+static bool take_cancelled(struct fake_node *node, uint32_t n)
+{
+	return is_run(node, n) &&
+	       __atomic_exchange_n(&node->cpus[n].cancelled, 0, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * Under the lock. CANCEL takes no lock: one that comes between the look at its flag and RUN finds
+ * no run, and is found by the second look.
+ */
+static int launch(struct fake *fake, int handle, uint32_t number, enum cpu_state state,
+		  struct fake_node **node, uint32_t *n)
+{
+	int error = claim(fake, handle, number, node, n);
+
+	if (error)
+		return error;
+	note_command(*node, *n);
+	if (take_cancelled(*node, *n))
+		return -ECANCELED;
+	set_state(&(*node)->cpus[*n], state);
+	(*node)->cpus[*n].stopped_ns = 0;
+	must(change_status(*node, *n, SIDECAR_STATUS_IDLE, SIDECAR_STATUS_RUN), "not idle");
+	if (take_cancelled(*node, *n))
+		change_status(*node, *n, SIDECAR_STATUS_RUN, SIDECAR_STATUS_STOP);
+	return 0;
 }
 
 static int start(void *context, int handle, uint32_t number)
@@ -561,13 +741,126 @@ static int start(void *context, int handle, uint32_t number)
 	pthread_mutex_lock(&fake->lock);
 	error = fault(fake, FAKE_START);
 	if (!error)
-		error = claim(fake, handle, number, &node, &n);
-	if (!error) {
-		set_state(&node->cpus[n], ASYNC);
-		must(change_status(node, n, SIDECAR_STATUS_IDLE, SIDECAR_STATUS_RUN), "not idle");
-	}
+		error = launch(fake, handle, number, ASYNC, &node, &n);
 	pthread_mutex_unlock(&fake->lock);
 	return error;
+}
+
+/* ---- commands through a ring ---- */
+
+/*
+ * The submission is a message to a ring of this driver, so that the command begins when the library
+ * submits it and not before; it has no completion there unless it fails.
+ */
+static int start_prepare(void *context, int handle, uint32_t cpu, struct io_uring *ring,
+			 uint64_t user_data)
+{
+	struct fake *fake = context;
+	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+	struct ring_job *job;
+
+	must(fake->capabilities & SIDECAR_CAP_URING_CMD, "URING_CMD asked of a driver without it");
+	if (!sqe)
+		return -EAGAIN;
+	job = malloc(sizeof(*job));
+	must(job != NULL, "no memory");
+	/* The server finds it by way of the kernel, which thread sanitizers do not follow. */
+	pthread_mutex_lock(&fake->lock);
+	*job = (struct ring_job){fake, handle, cpu, dup(ring->ring_fd), user_data};
+	must(job->ring >= 0, "no descriptor");
+	pthread_mutex_unlock(&fake->lock);
+	io_uring_prep_msg_ring(sqe, fake->requests.ring_fd, 0, (uint64_t)(uintptr_t)job, 0);
+	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+	io_uring_sqe_set_data64(sqe, user_data);
+	return 0;
+}
+
+static void begin_job(struct fake *fake, struct ring_job *job)
+{
+	struct fake_node *node;
+	uint32_t n;
+	int error;
+
+	call_hook(fake);
+	pthread_mutex_lock(&fake->lock);
+	error = fault(fake, FAKE_START);
+	if (!error && (node = node_of(fake, job->cpu, &n)) && node->cpus[n].state == AVAIL)
+		node->cpus[n].job = job;
+	if (!error)
+		error = launch(fake, job->handle, job->cpu, ASYNC, &node, &n);
+	if (error) {
+		node = node_of(fake, job->cpu, &n);
+		if (node && node->cpus[n].job == job)
+			node->cpus[n].job = NULL;
+		end_job(fake, job, error);
+	}
+	pthread_mutex_unlock(&fake->lock);
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Under the lock. True: a STOP has been pending for too long. */
+static bool is_overdue(struct fake *fake, struct fake_node *node, uint32_t n)
+{
+	struct fake_cpu *cpu = &node->cpus[n];
+
+	if (status_of(node, n) != SIDECAR_STATUS_STOP) {
+		cpu->stopped_ns = 0;
+		return false;
+	}
+	if (!cpu->stopped_ns)
+		cpu->stopped_ns = now_ms();
+	return now_ms() - cpu->stopped_ns >= fake->timeout_ms;
+}
+
+static void check_deadlines(struct fake *fake)
+{
+	pthread_mutex_lock(&fake->lock);
+	for (uint32_t i = 0; i < fake->node_count; i++)
+		for (uint32_t n = 1; n < fake->nodes[i].cpu_count; n++) {
+			struct fake_cpu *cpu = &fake->nodes[i].cpus[n];
+
+			if (!cpu->job || !is_overdue(fake, &fake->nodes[i], n))
+				continue;
+			cpu->failed = true;
+			answer(fake, cpu, -ETIMEDOUT);
+		}
+	pthread_mutex_unlock(&fake->lock);
+}
+
+static void *serve(void *argument)
+{
+	struct __kernel_timespec tick = {.tv_nsec = 5000000};
+	struct fake *fake = argument;
+	struct io_uring_cqe *cqe;
+	struct ring_job *job;
+
+	while (!__atomic_load_n(&fake->end, __ATOMIC_ACQUIRE)) {
+		if (io_uring_wait_cqe_timeout(&fake->requests, &cqe, &tick) == 0) {
+			job = (void *)(uintptr_t)cqe->user_data;
+			io_uring_cqe_seen(&fake->requests, cqe);
+			begin_job(fake, job);
+		}
+		check_deadlines(fake);
+	}
+	return NULL;
+}
+
+/* Under the lock. A guest may run as long as it likes; a STOP must be answered in time. */
+static bool wait_for_end(struct fake *fake, struct fake_node *node, uint32_t n)
+{
+	if (!is_run(node, n))
+		return wait_for_status(fake, node, n, SIDECAR_STATUS_IDLE, TIMEOUT_MS);
+	while (!wait_for_status(fake, node, n, SIDECAR_STATUS_IDLE, 10))
+		if (is_overdue(fake, node, n))
+			return false;
+	return true;
 }
 
 static int run(void *context, int handle, uint32_t number)
@@ -577,17 +870,17 @@ static int run(void *context, int handle, uint32_t number)
 	uint32_t n;
 	int error;
 
+	call_hook(fake);
 	pthread_mutex_lock(&fake->lock);
 	error = fault(fake, FAKE_RUN);
 	if (!error)
-		error = claim(fake, handle, number, &node, &n);
+		error = launch(fake, handle, number, SYNC, &node, &n);
 	if (!error) {
-		set_state(&node->cpus[n], SYNC);
-		must(change_status(node, n, SIDECAR_STATUS_IDLE, SIDECAR_STATUS_RUN), "not idle");
-		if (wait_for_status(fake, node, n, SIDECAR_STATUS_IDLE, TIMEOUT_MS))
+		if (wait_for_end(fake, node, n))
 			set_state(&node->cpus[n], AVAIL);
 		else
 			error = -ETIMEDOUT;
+		node->cpus[n].failed = error != 0;
 	}
 	pthread_mutex_unlock(&fake->lock);
 	return error;
@@ -606,6 +899,20 @@ static int stop_without_lock(struct fake *fake, int handle, uint32_t number, boo
 	if (strict && __atomic_load_n(&node->cpus[n].state, __ATOMIC_SEQ_CST) != ASYNC)
 		return -EINVAL;
 	change_status(node, n, SIDECAR_STATUS_RUN, SIDECAR_STATUS_STOP);
+	return 0;
+}
+
+/* Sticky: it ends the run in flight, or else the next one. */
+static int cancel_without_lock(struct fake *fake, uint32_t number)
+{
+	uint32_t n;
+	struct fake_node *node = node_of(fake, number, &n);
+
+	if (!node || n == 0)
+		return -EINVAL;
+	__atomic_exchange_n(&node->cpus[n].cancelled, 1, __ATOMIC_SEQ_CST);
+	if (is_run(node, n) && change_status(node, n, SIDECAR_STATUS_RUN, SIDECAR_STATUS_STOP))
+		__atomic_exchange_n(&node->cpus[n].cancelled, 0, __ATOMIC_SEQ_CST);
 	return 0;
 }
 
@@ -631,8 +938,9 @@ static int cancel(void *context, int handle, uint32_t number)
 	struct fake *fake = context;
 	int error = unlocked_fault(fake, FAKE_CANCEL);
 
+	(void)handle;
 	must(fake->capabilities & SIDECAR_CAP_CANCEL, "CANCEL asked of a driver without it");
-	return error ? error : stop_without_lock(fake, handle, number, false);
+	return error ? error : cancel_without_lock(fake, number);
 }
 
 void fake_fabricate(struct fake *fake, uint32_t cpu)
@@ -649,7 +957,7 @@ void fake_fabricate(struct fake *fake, uint32_t cpu)
 /* Under the lock. The lowest CPU whose completion this file may take, or 0. */
 static uint32_t pick(struct fake *fake, int handle)
 {
-	bool owned = fake->capabilities & SIDECAR_CAP_OWNERSHIP;
+	bool owned = owns(fake);
 	struct fake_node *node = &fake->nodes[file_of(fake, handle)->node];
 
 	if (fake->fabricated) {
@@ -685,7 +993,7 @@ static int read_completion(void *context, int handle, uint32_t *cpu)
 	node = file_of(fake, handle)->node;
 	for (int i = 0; !error && i < MAX_FILES; i++)
 		if (fake->files[i].open && fake->files[i].node == node &&
-		    (i + FILE_BASE == handle || !(fake->capabilities & SIDECAR_CAP_OWNERSHIP)))
+		    (i + FILE_BASE == handle || !owns(fake)))
 			eventfd_read(fake->files[i].completions, &count);
 	pthread_mutex_unlock(&fake->lock);
 	return error;
@@ -963,6 +1271,7 @@ const struct sidecar_driver fake_driver = {
 	.stop = stop,
 	.run = run,
 	.cancel = cancel,
+	.start_prepare = start_prepare,
 	.read_completion = read_completion,
 	.poll_fd = poll_fd,
 	.partition_create = partition_create,

@@ -16,6 +16,7 @@
 #include "host.h"
 
 #define FAKE_OURS (SIDECAR_CAP_PARTITIONS | SIDECAR_CAP_CANCEL | SIDECAR_CAP_OWNERSHIP)
+#define FAKE_URING (FAKE_OURS | SIDECAR_CAP_URING_CMD)
 #define FAKE_ORIGINAL 0u
 
 struct fake_layout {
@@ -72,8 +73,11 @@ void fake_fail(struct fake *fake, enum fake_operation operation, int error, unsi
 /* Calls so far. */
 unsigned int fake_calls(struct fake *fake, enum fake_operation operation);
 
-/* Called once, at the beginning of the next START, before the CPU is asked to run. */
+/* Called once, at the beginning of the next START or RUN, before the CPU is asked to run. */
 void fake_before_start(struct fake *fake, void (*hook)(void *context), void *context);
+
+/* How long a STOP may go unanswered before this driver says that the CPU has failed. */
+void fake_set_timeout(struct fake *fake, unsigned int ms);
 
 /* What node_info says instead of the truth; 0 = the truth. */
 void fake_lie_about_shmem(struct fake *fake, uint32_t per_cpu_shmem);

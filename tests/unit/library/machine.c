@@ -5,8 +5,10 @@
 
 const struct machine_options ours = {FAKE_OURS, 0};
 const struct machine_options original = {FAKE_ORIGINAL, 0};
+const struct machine_options uring = {FAKE_URING, 0};
 const struct machine_options impatient = {FAKE_OURS, DEAD_MS * MS};
 const struct machine_options impatient_original = {FAKE_ORIGINAL, DEAD_MS * MS};
+const struct machine_options impatient_uring = {FAKE_URING, DEAD_MS * MS};
 
 static const struct fake_layout layout[] = {{8, 4}, {0, 4}, {40, 2}};
 
@@ -28,7 +30,10 @@ int machine_setup(void **state)
 	struct machine *machine = calloc(1, sizeof(*machine));
 
 	alarm(60); /* a hang is a failure */
+	machine->capabilities = options->capabilities;
 	machine->fake = fake_create(layout, COUNT(layout), options->capabilities);
+	if (options->timeout_ns)
+		fake_set_timeout(machine->fake, (unsigned int)(options->timeout_ns / MS));
 	if (sidecar_open_with(&client_options, &fake_driver, machine->fake, &machine->client) ||
 	    sidecar_partition_create(machine->client, &machine->partition))
 		return -1;
@@ -135,6 +140,12 @@ void wait_for_entries(struct machine *machine, uint32_t cpu, uint64_t count)
 {
 	while (entries_of(machine, cpu) < count)
 		usleep(50);
+}
+
+void refuse_start(struct machine *machine, int error, unsigned int times)
+{
+	fake_fail(machine->fake, FAKE_START, error, times, 0);
+	fake_fail(machine->fake, FAKE_RUN, error, times, 0);
 }
 
 void check_error(const struct sidecar_error *error, int code, uint32_t kind)

@@ -35,6 +35,7 @@ struct machine {
 	struct fake *fake;
 	struct sidecar *client;
 	struct sidecar_partition *partition;
+	uint64_t capabilities;
 };
 
 /*
@@ -53,12 +54,16 @@ struct machine {
 int machine_setup(void **state);
 int machine_teardown(void **state);
 
-extern const struct machine_options ours, original, impatient, impatient_original;
+extern const struct machine_options ours, original, uring;
+extern const struct machine_options impatient, impatient_original, impatient_uring;
 
-/* One case on our driver, one on the original's behaviour. */
+/* Our driver without and with commands through a ring, and the original's behaviour. */
 #define CASE(test, options) \
 	{#test " (" #options ")", test, machine_setup, machine_teardown, (void *)&(options)}
 #define BOTH(test) CASE(test, ours), CASE(test, original)
+#define EVERY(test) BOTH(test), CASE(test, uring)
+#define IMPATIENT(test) \
+	CASE(test, impatient), CASE(test, impatient_uring), CASE(test, impatient_original)
 
 uint64_t now_ns_of_test(void);
 static inline uint64_t in_ms(uint64_t ms)
@@ -85,6 +90,9 @@ enum host_exit guest_later(struct host_guest *guest, struct cpu *cpu, struct hv_
 
 uint64_t entries_of(struct machine *machine, uint32_t cpu);
 void wait_for_entries(struct machine *machine, uint32_t cpu, uint64_t count);
+
+/* The next times times a command is refused with -error, whichever way it is started. */
+void refuse_start(struct machine *machine, int error, unsigned int times);
 
 /* The error has a text, the code that was returned, and the kind. */
 void check_error(const struct sidecar_error *error, int code, uint32_t kind);

@@ -181,9 +181,9 @@ int main(void)
 		CASE(test_memlock, ours),
 		CASE(test_create_fails, ours),
 		CASE(test_attach_fails, ours),
-		BOTH(test_close_with_a_vp),
+		EVERY(test_close_with_a_vp),
 		CASE(test_no_memory_calls, original),
-		BOTH(test_other_clients_partition),
+		EVERY(test_other_clients_partition),
 	};
 
 	return cmocka_run_group_tests_name("partition", tests, NULL, NULL);

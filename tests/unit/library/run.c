@@ -241,7 +241,7 @@ static void test_driver_says_failed(void **state)
 	struct sidecar_vp *vp = make_vp(machine, CPU_A);
 	struct sidecar_event event;
 
-	fake_fail(machine->fake, FAKE_START, ETIMEDOUT, 1, 0);
+	refuse_start(machine, ETIMEDOUT, 1);
 	assert_int_equal(sidecar_vp_run(vp, SIDECAR_NO_DEADLINE, &event), -ETIMEDOUT);
 	check_event(&event, vp, SIDECAR_EVENT_FAILED, -ETIMEDOUT);
 	check_failed(vp);
@@ -249,19 +249,49 @@ static void test_driver_says_failed(void **state)
 
 static void test_driver_refuses_start(void **state)
 {
-	static const int errors[] = {ENOENT, EBUSY, EIO, EINTR, ENOMEM};
+	static const int errors[] = {ENOENT, EBUSY, EIO, ENODEV, ENOMEM};
 	struct machine *machine = *state;
 	struct sidecar_vp *vp = make_vp(machine, CPU_A);
 	struct sidecar_event event;
 
 	for (unsigned int i = 0; i < COUNT(errors); i++) {
-		fake_fail(machine->fake, FAKE_START, errors[i], UINT32_MAX, 0);
+		refuse_start(machine, errors[i], UINT32_MAX);
 		assert_int_equal(sidecar_vp_run(vp, SIDECAR_NO_DEADLINE, &event), -errors[i]);
 		check_event(&event, vp, SIDECAR_EVENT_ERROR, -errors[i]);
 		check_error(sidecar_vp_error(vp), -errors[i], SIDECAR_ERROR_ERRNO);
-		fake_fail(machine->fake, FAKE_START, 0, 0, 0);
+		refuse_start(machine, 0, 0);
 		assert_int_equal(sidecar_vp_run(vp, SIDECAR_NO_DEADLINE, &event), 0);
 	}
+	destroy_vp(vp);
+}
+
+/* A signal during RUN, before the command has begun or after it has ended: no end of the run. */
+static void test_EINTR_of_RUN(void **state)
+{
+	struct machine *machine = *state;
+	struct sidecar_vp *vp = make_vp(machine, CPU_A);
+	struct sidecar_event event;
+
+	set_guest(machine, CPU_A, guest_io);
+	fake_fail(machine->fake, FAKE_RUN, EINTR, 3, 0);
+	assert_int_equal(sidecar_vp_run(vp, SIDECAR_NO_DEADLINE, &event), 0);
+	check_event(&event, vp, SIDECAR_EVENT_INTERCEPT, 0);
+	assert_int_equal(entries_of(machine, CPU_A), 1);
+	destroy_vp(vp);
+}
+
+/* A blocking run is one system call where the driver allows it. */
+static void test_one_call(void **state)
+{
+	struct machine *machine = *state;
+	struct sidecar_vp *vp = make_vp(machine, CPU_A);
+	unsigned int runs = fake_calls(machine->fake, FAKE_RUN);
+
+	for (unsigned int i = 0; i < 10; i++)
+		assert_int_equal(sidecar_vp_run(vp, SIDECAR_NO_DEADLINE, NULL), 0);
+	assert_int_equal(fake_calls(machine->fake, FAKE_RUN) - runs, 10);
+	assert_int_equal(fake_calls(machine->fake, FAKE_START), 0);
+	assert_int_equal(fake_calls(machine->fake, FAKE_READ), 0);
 	destroy_vp(vp);
 }
 
@@ -272,7 +302,8 @@ static void test_completions_cannot_be_read(void **state)
 	struct sidecar_event event;
 
 	fake_fail(machine->fake, FAKE_READ, EIO, 1000, 0);
-	assert_true(sidecar_vp_run(vp, SIDECAR_NO_DEADLINE, &event) < 0);
+	/* With a deadline, so that there is a completion to be read on every driver. */
+	assert_true(sidecar_vp_run(vp, in_ms(30000), &event) < 0);
 	check_event(&event, vp, SIDECAR_EVENT_FAILED, -EIO);
 	fake_fail(machine->fake, FAKE_READ, 0, 0, 0);
 	destroy_vp(vp);
@@ -393,26 +424,27 @@ static void test_busy(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(test_R1_each_run_its_own_intercept),
-		BOTH(test_without_event),
-		BOTH(test_register_page),
-		BOTH(test_kernels_text),
-		BOTH(test_message_too_long),
-		BOTH(test_instruction_bytes_are_bounded),
-		BOTH(test_deadline),
-		BOTH(test_deadline_has_passed),
-		CASE(test_R9_dead_cpu, impatient),
-		CASE(test_R9_dead_cpu, impatient_original),
-		CASE(test_R9_long_run_is_not_a_failure, impatient),
-		CASE(test_R9_long_run_is_not_a_failure, impatient_original),
-		CASE(test_kernel_panic, impatient),
-		CASE(test_kernel_panic, impatient_original),
-		CASE(test_driver_says_failed, ours),
-		BOTH(test_driver_refuses_start),
-		BOTH(test_completions_cannot_be_read),
+		EVERY(test_R1_each_run_its_own_intercept),
+		EVERY(test_without_event),
+		EVERY(test_register_page),
+		EVERY(test_kernels_text),
+		EVERY(test_message_too_long),
+		EVERY(test_instruction_bytes_are_bounded),
+		EVERY(test_deadline),
+		EVERY(test_deadline_has_passed),
+		IMPATIENT(test_R9_dead_cpu),
+		IMPATIENT(test_R9_long_run_is_not_a_failure),
+		IMPATIENT(test_kernel_panic),
+		EVERY(test_driver_says_failed),
+		CASE(test_EINTR_of_RUN, ours),
+		CASE(test_EINTR_of_RUN, uring),
+		CASE(test_one_call, ours),
+		CASE(test_one_call, uring),
+		EVERY(test_driver_refuses_start),
+		EVERY(test_completions_cannot_be_read),
 		CASE(test_R1_fabricated_completion, original),
-		BOTH(test_R3_readers_share_a_node),
-		BOTH(test_busy),
+		EVERY(test_R3_readers_share_a_node),
+		EVERY(test_busy),
 	};
 
 	return cmocka_run_group_tests_name("run", tests, NULL, NULL);

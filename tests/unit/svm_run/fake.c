@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "fake.h"
 
+#include "boot.h"
+
 struct fake fake;
 struct svm_host svm_host;
 
@@ -108,7 +110,7 @@ void window_close(struct cpu *cpu, unsigned int slot)
 
 int fake_setup(void **state)
 {
-	struct sidecar_boot_params params = {0};
+	struct boot boot = {0};
 
 	(void)state;
 	memset(&fake, 0, sizeof(fake));
@@ -123,7 +125,7 @@ int fake_setup(void **state)
 		.backend_memory = fake.backend,
 	};
 	fake.control.cpu_status[3] = SIDECAR_STATUS_RUN;
-	assert_true(backend_boot(&params, &fake.error));
+	assert_true(backend_boot(&boot, &fake.error));
 	backend_cpu_start(&fake.cpu);
 	fake.state.owner = 1;
 	return 0;
