@@ -32,7 +32,9 @@ struct sidecar_driver {
 	/*
 	 * On a CPU. cancel is used when the node has SIDECAR_CAP_CANCEL, else stop. With that, run
 	 * and start of RUN_VP answer ECANCELED, once, when a cancel came while nothing was in flight.
+	 * claim is used when the node has SIDECAR_CAP_OWNERSHIP.
 	 */
+	int (*claim)(void *context, int node, uint32_t cpu);
 	int (*start)(void *context, int node, uint32_t cpu);
 	int (*stop)(void *context, int node, uint32_t cpu);
 	int (*run)(void *context, int node, uint32_t cpu);

@@ -69,6 +69,12 @@ static void node_unmap(void *context, void *memory, size_t length)
 	munmap(memory, length);
 }
 
+static int claim(void *context, int node, uint32_t cpu)
+{
+	(void)context;
+	return negative_errno(ioctl(node, SIDECAR_IOC_CLAIM, (unsigned long)cpu));
+}
+
 static int start(void *context, int node, uint32_t cpu)
 {
 	(void)context;
@@ -184,6 +190,7 @@ const struct sidecar_driver driver_ioctl = {
 	.cpu_info = cpu_info,
 	.node_map = node_map,
 	.node_unmap = node_unmap,
+	.claim = claim,
 	.start = start,
 	.stop = stop,
 	.run = run,

@@ -160,33 +160,22 @@ static void over_driver_error(struct sidecar_vp *vp, int error)
 
 /* ---- taking a CPU ---- */
 
-static bool is_owned_by_us(struct sidecar_vp *vp)
-{
-	struct sidecar_ioctl_cpu info = { .size = sizeof(info), .cpu = vp->cpu };
-	struct sidecar *client = vp->client;
-
-	return !client->driver->cpu_info(client->context, vp->file->handle, &info) &&
-	       info.owned == 1;
-}
-
 /*
- * The first command of a CPU that may be another's: its page must not be touched, not even to
- * write that command, before the driver has said that the CPU is ours (to touch it is a SIGBUS).
- * The page of a CPU that is nobody's is zero, which is the command that does nothing.
+ * The page of a CPU that may be another's must not be touched, not even to write the first command,
+ * before the driver has said that the CPU is ours: to touch it is a SIGBUS.
  */
 int request_take_cpu(struct sidecar_vp *vp)
 {
 	struct sidecar *client = vp->client;
-	int error;
+	int error = 0;
 
-	if (!node_has(vp, SIDECAR_CAP_OWNERSHIP) || is_owned_by_us(vp))
-		return sidecar_vp_test(vp);
 	vp->request.operation = SIDECAR_OPERATION_TEST; /* for the text */
-	trace_start(vp);
-	do
-		error = client->driver->run(client->context, vp->file->handle, vp->cpu);
-	while (error == -EINTR);
-	return error ? driver_error(vp, error) : 0;
+	if (node_has(vp, SIDECAR_CAP_OWNERSHIP)) {
+		do
+			error = client->driver->claim(client->context, vp->file->handle, vp->cpu);
+		while (error == -EINTR);
+	}
+	return error ? driver_error(vp, error) : sidecar_vp_test(vp);
 }
 
 /* ---- start ---- */

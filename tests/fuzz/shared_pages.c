@@ -244,6 +244,14 @@ static int run(void *context, int node, uint32_t cpu)
 	return (how & 31) == 30 ? -ECANCELED : 0;
 }
 
+static int claim(void *context, int node, uint32_t cpu)
+{
+	(void)context;
+	(void)node;
+	(void)cpu;
+	return 0;
+}
+
 static int stop(void *context, int node, uint32_t cpu)
 {
 	(void)context;
@@ -290,6 +298,7 @@ static const struct sidecar_driver driver = {
 	.node_unmap = node_unmap,
 	.start = start,
 	.run = run,
+	.claim = claim,
 	.stop = stop,
 	.cancel = stop,
 	.read_completion = read_completion,

@@ -219,6 +219,20 @@ static void test_readers(struct device *device)
 		tap_equal(taken[cpu], ROUNDS, "R3: each completion is read exactly once");
 }
 
+/* Whoever claims is alone with the pages before he writes a command there. */
+static void test_claim(struct device *device)
+{
+	struct device other = device_open();
+
+	tap_equal(control(device->fd, SIDECAR_IOC_CLAIM, 0), ENOENT, "CLAIM of the base CPU");
+	tap_equal(control(device->fd, SIDECAR_IOC_CLAIM, CPUS), EINVAL, "CLAIM outside the node");
+	tap_equal(control(device->fd, SIDECAR_IOC_CLAIM, 3), 0, "CLAIM");
+	tap_equal(control(device->fd, SIDECAR_IOC_CLAIM, 3), 0, "CLAIM again");
+	tap_equal(control(other.fd, SIDECAR_IOC_CLAIM, 3), EBUSY, "CLAIM by another file");
+	tap_equal(control(other.fd, SIDECAR_IOC_RUN, 3), EBUSY, "its RUN");
+	device_close(&other);
+}
+
 int main(void)
 {
 	struct device device;
@@ -235,6 +249,7 @@ int main(void)
 	test_signal(&device, 0, "R5: a signal ends RUN with EINTR");
 	test_signal(&device, SA_RESTART, "R5: RUN is never restarted");
 	test_cancel(&device);
+	test_claim(&device);
 	test_readers(&device);
 	return tap_done();
 }

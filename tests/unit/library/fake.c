@@ -646,8 +646,8 @@ static void node_unmap(void *context, void *memory, size_t length)
 /* ---- operations on a CPU --------------------------------------------------------------------- */
 
 /* Under the lock. May this file drive this CPU? Claims it for the file when it is nobody's. */
-static int claim(struct fake *fake, int handle, uint32_t number, struct fake_node **node,
-		 uint32_t *n)
+static int take(struct fake *fake, int handle, uint32_t number, struct fake_node **node,
+		uint32_t *n)
 {
 	struct fake_cpu *cpu;
 
@@ -715,7 +715,7 @@ static bool take_cancelled(struct fake_node *node, uint32_t n)
 static int launch(struct fake *fake, int handle, uint32_t number, enum cpu_state state,
 		  struct fake_node **node, uint32_t *n)
 {
-	int error = claim(fake, handle, number, node, n);
+	int error = take(fake, handle, number, node, n);
 
 	if (error)
 		return error;
@@ -728,6 +728,22 @@ static int launch(struct fake *fake, int handle, uint32_t number, enum cpu_state
 	if (take_cancelled(*node, *n))
 		change_status(*node, *n, SIDECAR_STATUS_RUN, SIDECAR_STATUS_STOP);
 	return 0;
+}
+
+static int claim(void *context, int handle, uint32_t number)
+{
+	struct fake *fake = context;
+	struct fake_node *node;
+	uint32_t n;
+	int error;
+
+	must(owns(fake), "CLAIM asked of a driver without owners");
+	pthread_mutex_lock(&fake->lock);
+	error = fault(fake, FAKE_CLAIM);
+	if (!error)
+		error = take(fake, handle, number, &node, &n);
+	pthread_mutex_unlock(&fake->lock);
+	return error;
 }
 
 static int start(void *context, int handle, uint32_t number)
@@ -1267,6 +1283,7 @@ const struct sidecar_driver fake_driver = {
 	.cpu_info = cpu_info,
 	.node_map = node_map,
 	.node_unmap = node_unmap,
+	.claim = claim,
 	.start = start,
 	.stop = stop,
 	.run = run,

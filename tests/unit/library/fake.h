@@ -53,6 +53,7 @@ enum fake_operation {
 	FAKE_NODE_MAP,
 	FAKE_POLL_FD,
 	FAKE_CPU_INFO,
+	FAKE_CLAIM,
 	FAKE_START,
 	FAKE_STOP,
 	FAKE_RUN,

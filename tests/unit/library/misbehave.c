@@ -254,6 +254,11 @@ static int interrupted(struct naughty *naughty, int node, uint32_t cpu,
 	return !error && does(naughty, INTERRUPT) && call % 3 == 1 ? -EINTR : error;
 }
 
+static int naughty_claim(void *context, int node, uint32_t cpu)
+{
+	return interrupted(context, node, cpu, fake_driver.claim);
+}
+
 static int naughty_stop(void *context, int node, uint32_t cpu)
 {
 	return interrupted(context, node, cpu, fake_driver.stop);
@@ -305,6 +310,7 @@ static const struct sidecar_driver naughty_driver = {
 	.cpu_info = naughty_cpu_info,
 	.node_map = naughty_node_map,
 	.node_unmap = naughty_unmap,
+	.claim = naughty_claim,
 	.start = naughty_start,
 	.stop = naughty_stop,
 	.run = naughty_run,
