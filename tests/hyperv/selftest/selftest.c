@@ -522,6 +522,9 @@ static void test_interrupt_entry(void)
 		    "the activity state can be read");
 }
 
+/* The last that VP 1 does before VTL0 runs; until then an interrupt would find it in VTL2. */
+static uint32_t about_to_halt;
+
 static uint64_t run_halted(uint64_t unused)
 {
 	static const uint8_t halt[] = {0xf4, 0xe6, 0x07}; /* hlt; out %al, $7 */
@@ -531,6 +534,7 @@ static uint64_t run_halted(uint64_t unused)
 	wrmsr(MSR_VP_ASSIST_PAGE, (uint64_t)&rooms[1] | 1);
 	vtl2_index = 1;
 	start_guest(halt);
+	store(&about_to_halt, 1);
 	reason = enter();
 	interrupt_window();
 	return reason;
@@ -560,8 +564,10 @@ static void test_halt(void)
 	uint32_t id = apic_of_vp(1);
 	uint64_t end;
 
+	store(&about_to_halt, 0);
 	vp_begin(1, run_halted, 0);
-	end = now() + SECOND / 50;
+	check(wait_until(load(&about_to_halt)), "a VP is about to halt in VTL0");
+	end = now() + SECOND / 5;
 	while (now() < end)
 		asm volatile("pause");
 	x2apic_send(id, FIXED | KICK);
