@@ -449,6 +449,11 @@ static void look_locked(struct scdrv_vp *vp, const struct scdrv_waiter *waiter)
 	spin_unlock_irqrestore(&vp->node->scan_lock, flags);
 }
 
+static u64 spin_ns(void)
+{
+	return scdrv_spin_us * (u64)NSEC_PER_USEC;
+}
+
 /* Whether the watcher should go on; anybody else who wants this CPU comes first. */
 static bool may_watch(const struct scdrv_waiter *waiter, u64 end)
 {
@@ -463,7 +468,7 @@ static bool may_watch(const struct scdrv_waiter *waiter, u64 end)
  */
 static void watch(struct scdrv_vp *vp, struct scdrv_waiter *waiter)
 {
-	u64 end = ktime_get_ns() + scdrv_spin_us * (u64)NSEC_PER_USEC;
+	u64 end = ktime_get_ns() + spin_ns();
 
 	while (may_watch(waiter, end) && scdrv_status(vp) != SIDECAR_STATUS_IDLE)
 		cpu_relax();
@@ -489,7 +494,7 @@ int scdrv_claim_run(struct scdrv_file *file, struct scdrv_vp *vp)
 		watch(vp, &waiter);
 	if (wait_event_interruptible(vp->wait, READ_ONCE(waiter.done)))
 		stopped = stop_after_signal(vp, &waiter);
-	WRITE_ONCE(vp->slow, ktime_get_ns() - start > SLOW_FACTOR * scdrv_spin_us * (u64)NSEC_PER_USEC);
+	WRITE_ONCE(vp->slow, ktime_get_ns() - start > SLOW_FACTOR * spin_ns());
 	/* Whoever set done may still be using the waiter inside the lock. */
 	spin_lock_irqsave(&vp->node->scan_lock, flags);
 	error = waiter.error;

@@ -88,7 +88,6 @@ static irqreturn_t handle(int irq, void *context)
 	struct scdrv_node *node = context;
 
 	WRITE_ONCE(node->interrupts, node->interrupts + 1);
-	shm_exchange(&node->control->needs_attention, 0);
 	scdrv_node_scan(node);
 	return IRQ_HANDLED;
 }
