@@ -4,23 +4,11 @@
 # function of sidecar.h, and the overview; each name is in its page, prototypes are the header's, and
 # mandoc has nothing to say.
 set -u
+. "$(dirname "$0")/../tests/abi/tap.sh"
 include=$1 man=$2
 shift 2
 scratch=$(mktemp -d)
 trap 'rm -r "$scratch"' EXIT
-count=0
-
-verdict() {
-	local name=$1 text
-	shift
-	count=$((count + 1))
-	if text=$("$@" 2>&1); then
-		echo "ok $count - $name"
-	else
-		echo "not ok $count - $name"
-		printf '%s\n' "$text" | sed 's/^/# /'
-	fi
-}
 
 # "sidecar_name(argument types and names)", without blanks that mean nothing.
 prototypes() {

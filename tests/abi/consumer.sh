@@ -3,22 +3,10 @@
 # usage: consumer.sh BUILD-DIR SOURCE-DIR. Installs into a scratch tree, as a packager does, and is
 # then a stranger: compiler and pkg-config know nothing but that tree.
 set -u
+. "$(dirname "$0")/tap.sh"
 build=$1 source=$2
 scratch=$(mktemp -d)
 trap 'rm -r "$scratch"' EXIT
-count=0
-
-verdict() {
-	local name=$1 text
-	shift
-	count=$((count + 1))
-	if text=$("$@" 2>&1); then
-		echo "ok $count - $name"
-	else
-		echo "not ok $count - $name"
-		printf '%s\n' "$text" | sed 's/^/# /'
-	fi
-}
 
 install_tree() {
 	meson install -C "$build" --no-rebuild --destdir "$scratch/root" &&

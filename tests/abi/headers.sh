@@ -2,23 +2,10 @@
 # SPDX-License-Identifier: MIT
 # usage: headers.sh INCLUDE-DIR. Each installed header compiles alone, and twice, in C11 and C++17.
 set -u
+. "$(dirname "$0")/tap.sh"
 include=$1
 warnings=(-Wall -Wextra -Wpedantic -Werror -fsyntax-only)
 cc=${CC:-cc} cxx=${CXX:-c++}
-count=0
-
-# verdict NAME COMMAND…: one line of TAP.
-verdict() {
-	local name=$1 text
-	shift
-	count=$((count + 1))
-	if text=$("$@" 2>&1); then
-		echo "ok $count - $name"
-	else
-		echo "not ok $count - $name"
-		printf '%s\n' "$text" | sed 's/^/# /'
-	fi
-}
 
 compile() {
 	local language=$1 standard=$2 compiler=$3 header=$4

@@ -3,22 +3,10 @@
 # usage: probes.sh LIBRARY SOURCE-DIR HAS-PROBES. The library has its probes, or none, as configured;
 # and a file compiled without them has none in its object code, however it is called.
 set -u
+. "$(dirname "$0")/tap.sh"
 library=$1 source=$2 configured=$3
 scratch=$(mktemp -d)
 trap 'rm -r "$scratch"' EXIT
-count=0
-
-verdict() {
-	local name=$1 text
-	shift
-	count=$((count + 1))
-	if text=$("$@" 2>&1); then
-		echo "ok $count - $name"
-	else
-		echo "not ok $count - $name"
-		printf '%s\n' "$text" | sed 's/^/# /'
-	fi
-}
 
 # The names of its probes, one a line.
 probes_of() {

@@ -3,22 +3,10 @@
 # usage: symbols.sh LIBRARY MAP INCLUDE-DIR VERSION. What the library exports, what its symbol map
 # names and what its headers declare is one list.
 set -u
+. "$(dirname "$0")/tap.sh"
 library=$1 map=$2 include=$3 version=$4
 scratch=$(mktemp -d)
 trap 'rm -r "$scratch"' EXIT
-count=0
-
-verdict() {
-	local name=$1 text
-	shift
-	count=$((count + 1))
-	if text=$("$@" 2>&1); then
-		echo "ok $count - $name"
-	else
-		echo "not ok $count - $name"
-		printf '%s\n' "$text" | sed 's/^/# /'
-	fi
-}
 
 # Functions and data; the version nodes themselves are absolute symbols.
 exported() {
