@@ -401,12 +401,14 @@ struct sidecar_state_page {
 	uint32_t reserved1;
 	uint64_t commands;  /* taken, all kinds */
 	uint64_t entries;   /* into the guest */
-	uint64_t reserved2[3];
+	uint64_t guest_ticks; /* TSC ticks between entry and exit */
+	uint64_t reserved2[2];
 	uint64_t exits[32]; /* by enum sidecar_exit */
 	uint64_t foreign_interrupts; /* taken with a vector other than the request vector */
 	uint64_t reserved3[15];
 	struct sidecar_fault fault;
-	uint64_t reserved4[137];
+	uint64_t reserved4[9];
+	uint32_t foreign_vectors[256]; /* the foreign interrupts by vector; each wraps around */
 	struct sidecar_log log;
 };
 SIDECAR_ASSERT_SIZE(struct sidecar_state_page, 4096);
@@ -416,8 +418,10 @@ SIDECAR_ASSERT_OFFSET(struct sidecar_state_page, quiet, 0x018);
 SIDECAR_ASSERT_OFFSET(struct sidecar_state_page, generation_seen, 0x040);
 SIDECAR_ASSERT_OFFSET(struct sidecar_state_page, cpu_state, 0x050);
 SIDECAR_ASSERT_OFFSET(struct sidecar_state_page, commands, 0x058);
+SIDECAR_ASSERT_OFFSET(struct sidecar_state_page, guest_ticks, 0x068);
 SIDECAR_ASSERT_OFFSET(struct sidecar_state_page, exits, 0x080);
 SIDECAR_ASSERT_OFFSET(struct sidecar_state_page, fault, 0x200);
+SIDECAR_ASSERT_OFFSET(struct sidecar_state_page, foreign_vectors, 0x400);
 SIDECAR_ASSERT_OFFSET(struct sidecar_state_page, log, 0x800);
 
 #ifdef __cplusplus

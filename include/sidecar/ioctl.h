@@ -53,6 +53,7 @@ SIDECAR_ASSERT_SIZE(struct sidecar_node_ioctl_info, 12);
 #define SIDECAR_CAP_CANCEL (1ull << 1)	   /* CANCEL */
 #define SIDECAR_CAP_OWNERSHIP (1ull << 2)  /* a VP belongs to the open file that claimed it */
 #define SIDECAR_CAP_URING_CMD (1ull << 3)  /* operations as IORING_OP_URING_CMD */
+#define SIDECAR_CAP_MOVE (1ull << 4)	   /* TAKE, GIVE, RESET */
 
 struct sidecar_ioctl_caps {
 	uint32_t size;
@@ -126,6 +127,40 @@ SIDECAR_ASSERT_SIZE(struct sidecar_ioctl_unmap, 24);
  * is written there. Argument and errors are START's; success without effect for the owner.
  */
 #define SIDECAR_IOC_CLAIM _IO(SIDECAR_IOC_TYPE, 0xE5)
+
+/*
+ * CPUs of the node go from Linux to the sidecar, or back, or begin anew. For CAP_SYS_ADMIN, else
+ * EPERM. The call answers 0 when it has looked at every entry; each has an errno of its own, and a
+ * CPU that is refused by either side is where it was. EINVAL: count is 0 or above
+ * SIDECAR_MAX_MOVES. Entries after a signal have EINTR.
+ *
+ * TAKE   Linux takes the CPU offline, if it is online, and it starts in the sidecar, idle and
+ *        nobody's; many start at once. EINVAL outside the node or its base CPU; EEXIST in the
+ *        sidecar already; ETIMEDOUT it did not start, and is Linux's again; what Linux refuses with.
+ * GIVE   Linux brings the CPU online. EINVAL as above; ENOENT not in the sidecar; EBUSY a command is
+ *        in flight; what Linux refuses with, and then it is in the sidecar again, idle.
+ * RESET  INIT and SIPI, whatever the CPU does, and it starts in the sidecar again, nobody's. A
+ *        command in flight ends with ETIMEDOUT. EINVAL, ENOENT as GIVE; ETIMEDOUT it did not start
+ *        and is failed.
+ */
+#define SIDECAR_MAX_MOVES 4096u
+
+struct sidecar_move {
+	uint32_t cpu;  /* in: Linux CPU number */
+	int32_t error; /* out: 0, or an errno value above 0 */
+};
+SIDECAR_ASSERT_SIZE(struct sidecar_move, 8);
+
+struct sidecar_ioctl_move {
+	uint32_t size;
+	uint32_t count; /* entries */
+	uint64_t moves; /* address of the array of struct sidecar_move */
+};
+SIDECAR_ASSERT_SIZE(struct sidecar_ioctl_move, 16);
+
+#define SIDECAR_IOC_TAKE _IOWR(SIDECAR_IOC_TYPE, 0xE6, struct sidecar_ioctl_move)
+#define SIDECAR_IOC_GIVE _IOWR(SIDECAR_IOC_TYPE, 0xE7, struct sidecar_ioctl_move)
+#define SIDECAR_IOC_RESET _IOWR(SIDECAR_IOC_TYPE, 0xEA, struct sidecar_ioctl_move)
 
 /*
  * IORING_OP_URING_CMD on the node's descriptor, with this as cmd_op and struct sidecar_uring_cmd
