@@ -82,6 +82,30 @@ static void test_forced(void **state)
 	assert_true(fake_vmcb()->control.guest_asid != 0);
 }
 
+static void flushes_caches(struct fake *f, unsigned int n)
+{
+	(void)f;
+	fake_vmcb()->save.cr0 |= CR0_PE;
+	fake_vmcb()->save.cpl = 3;
+	fake_exit(n ? SVM_EXIT_HLT : SVM_EXIT_WBINVD, 0, 0);
+}
+
+/* QEMU 10 looks at the intercept before it looks at the privilege level. */
+static void test_wbinvd_of_user_mode(void **state)
+{
+	uint64_t rip;
+
+	(void)state;
+	fake.guest = flushes_caches;
+	rip = fake_vmcb()->save.rip;
+	assert_int_equal(fake_run(), RUN_INTERCEPT);
+	assert_int_equal(fake.entries, 2);
+	assert_int_equal(fake.entry[1].rip, rip);
+	assert_int_equal(fake.entry[1].event_inj,
+			 SVM_EVENT_VALID | SVM_EVENT_ERROR_CODE_VALID | 13 |
+				 SVM_EVENT_TYPE_EXCEPTION << SVM_EVENT_TYPE_SHIFT);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, fake_setup)
 
 int main(void)
@@ -91,6 +115,7 @@ int main(void)
 		TEST(test_msr_map),
 		TEST(test_msr_rules),
 		TEST(test_forced),
+		TEST(test_wbinvd_of_user_mode),
 	};
 
 	return cmocka_run_group_tests_name("svm_intercepts", tests, NULL, NULL);
