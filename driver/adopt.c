@@ -454,7 +454,7 @@ static int take_nodes(void)
 	if (!output)
 		return -ENOMEM;
 	fill_output(output);
-	error = scdrv_boot_take(output, extension, no_state);
+	error = scdrv_boot_take(output, extension, handover->extension, no_state);
 	kfree(output);
 	return error;
 }

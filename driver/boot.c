@@ -34,6 +34,7 @@ static struct {
 	struct sidecar_boot_params *params;
 	struct sidecar_boot_output *output;
 	struct sidecar_extension *extension;
+	u64 extension_pa;
 	unsigned int extension_order;
 	bool taken; /* output and extension are somebody else's */
 } boot;
@@ -233,8 +234,10 @@ static int alloc_boot(unsigned int cpus)
 	boot.output = (void *)__get_free_pages(gfp, 0);
 	boot.extension = (void *)__get_free_pages(gfp, boot.extension_order);
 	burst = kvcalloc(cpus, sizeof(*burst), GFP_KERNEL);
-	if (boot.params && boot.output && boot.extension && burst)
+	if (boot.params && boot.output && boot.extension && burst) {
+		boot.extension_pa = virt_to_phys(boot.extension);
 		return 0;
+	}
 	free_boot();
 	return -ENOMEM;
 }
@@ -254,7 +257,7 @@ static void fill_params(bool log)
 	params->enable_logging = log;
 	params->node_count = scdrv_node_count;
 	params->extension_magic = SIDECAR_EXTENSION_MAGIC;
-	params->extension = virt_to_phys(boot.extension);
+	params->extension = boot.extension_pa;
 	for (n = 0; n < scdrv_node_count; n++) {
 		node = scdrv_nodes[n];
 		out = &params->nodes[n];
@@ -364,13 +367,18 @@ static int adopt_nodes(void)
 }
 
 int scdrv_boot_take(const struct sidecar_boot_output *output, struct sidecar_extension *extension,
-		    struct sidecar_state_page *instead_of_state)
+		    u64 extension_pa, struct sidecar_state_page *instead_of_state)
 {
 	int error;
+
+	burst = kvcalloc(cpus_of_all_nodes(), sizeof(*burst), GFP_KERNEL);
+	if (!burst)
+		return -ENOMEM;
 
 	boot.taken = true;
 	boot.output = (struct sidecar_boot_output *)output;
 	boot.extension = extension;
+	boot.extension_pa = extension_pa;
 	no_state = instead_of_state;
 	error = adopt_nodes();
 	boot.output = NULL;
@@ -424,7 +432,7 @@ static int run_conductor(struct sidecar_trampoline *trampoline)
 
 	trampoline->params = virt_to_phys(boot.params);
 	trampoline->output = virt_to_phys(boot.output);
-	trampoline->extension = virt_to_phys(boot.extension);
+	trampoline->extension = boot.extension_pa;
 	shm_write_release(&trampoline->conductor_apic_id, vp->apic_id);
 	scdrv_trampoline_send(&vp->apic_id, 1);
 	if (!wait_until(conductor_done, trampoline, min(SECOND_SIPI_MS, scdrv_timeout_ms)))
@@ -540,6 +548,109 @@ int scdrv_boot_start(bool log)
 	pr_info("%u CPUs in %u nodes started in %llu us\n", started, scdrv_node_count,
 		div_u64(scdrv_start_ns, NSEC_PER_USEC));
 	return 0;
+}
+
+/* ---- again ----------------------------------------------------------------------------------- */
+
+bool scdrv_boot_can_restart_any(void)
+{
+	return scdrv_image.backend == SIDECAR_BACKEND_SVM && scdrv_image.trampoline_size;
+}
+
+bool scdrv_boot_can_restart(const struct scdrv_vp *vp)
+{
+	return scdrv_boot_can_restart_any() && vp->state && vp->state != no_state;
+}
+
+static bool park_all(struct sidecar_trampoline *trampoline, struct scdrv_vp *const *vps,
+		     unsigned int count)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		vps[i]->unreachable = !park_in(trampoline, vps[i]->apic_id);
+		if (vps[i]->unreachable)
+			pr_err("CPU %u does not react to INIT and SIPI\n", vps[i]->cpu);
+		shm_write_release(vps[i]->status, SIDECAR_STATUS_REMOVED);
+	}
+	return count;
+}
+
+void scdrv_boot_park(struct scdrv_vp *const *vps, unsigned int count)
+{
+	struct sidecar_trampoline *trampoline = scdrv_trampoline_borrow();
+
+	if (park_all(trampoline, vps, count))
+		msleep(SETTLE_MS); /* none of them is in the page any more */
+	scdrv_trampoline_return();
+}
+
+struct restart {
+	struct scdrv_vp *const *vps;
+	unsigned int count;
+};
+
+/* Those that are still on their way, into burst. */
+static unsigned int collect_restarting(const struct restart *restart)
+{
+	unsigned int i, count = 0;
+
+	for (i = 0; i < restart->count; i++) {
+		if (scdrv_status(restart->vps[i]) != SIDECAR_STATUS_IDLE)
+			burst[count++] = restart->vps[i]->apic_id;
+	}
+	return count;
+}
+
+static bool all_restarted(const void *context)
+{
+	return collect_restarting(context) == 0;
+}
+
+static void send_restart(const struct restart *restart)
+{
+	unsigned int count = collect_restarting(restart), i;
+
+	scdrv_trampoline_send(burst, count);
+	if (wait_until(all_restarted, restart, min(SECOND_SIPI_MS, scdrv_timeout_ms)))
+		return;
+	count = collect_restarting(restart);
+	for (i = 0; i < count; i++)
+		scdrv_trampoline_sipi(burst[i]);
+	wait_until(all_restarted, restart, scdrv_timeout_ms);
+}
+
+/* What has not come by now must not come later. */
+static bool park_late(struct sidecar_trampoline *trampoline, const struct restart *restart)
+{
+	bool any = false;
+	unsigned int i;
+
+	for (i = 0; i < restart->count; i++) {
+		if (scdrv_status(restart->vps[i]) == SIDECAR_STATUS_IDLE)
+			continue;
+		pr_err("CPU %u did not start in %u ms\n", restart->vps[i]->cpu, scdrv_timeout_ms);
+		any |= park_all(trampoline, &restart->vps[i], 1);
+	}
+	return any;
+}
+
+void scdrv_boot_restart(struct scdrv_vp *const *vps, unsigned int count)
+{
+	struct sidecar_trampoline *trampoline = scdrv_trampoline_borrow();
+	struct restart restart = {vps, count};
+	unsigned int i;
+
+	trampoline->extension = boot.extension_pa;
+	for (i = 0; i < count; i++) {
+		memset(vps[i]->state, 0, sizeof(*vps[i]->state));
+		shm_write_release(vps[i]->status, SIDECAR_STATUS_RUN);
+	}
+	send_restart(&restart);
+	if (park_late(trampoline, &restart))
+		msleep(SETTLE_MS);
+	report_lost(trampoline);
+	scdrv_trampoline_return();
 }
 
 /* ---- stop ------------------------------------------------------------------------------------ */

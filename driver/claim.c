@@ -13,7 +13,8 @@
  *   ASYNC, SYNC     set     RUN -> IDLE  the scan, STOP, CANCEL, a signal, close, a deadline
  *   *_STOPPING      set     STOP -> IDLE the scan, a deadline
  *   ASYNC_STOPPED   set     IDLE         read(), close
- *   CLOSING         set     IDLE         release_vp() goes on: scrub, unbind; then AVAIL, no owner
+ *   CLOSING         any     any          release_vp() goes on: scrub, unbind; then AVAIL, no owner;
+ *                                        or move.c has the VP: it is parked, or starting
  *
  * A VP with a command in flight is on node->busy. The completion interrupt clears needs_attention
  * first and then looks at the status byte of each of them (R2); the status byte was RUN before the
@@ -637,10 +638,26 @@ static void release_vp(struct scdrv_file *file, struct scdrv_vp *vp)
 	end_release(file, vp);
 }
 
-/* All are told to stop before the first is waited for. */
+/* False while somebody else, who has come first, takes the VP from this file. */
+static bool is_released(struct scdrv_file *file, struct scdrv_vp *vp, fl_owner_t claimer)
+{
+	unsigned long flags;
+	bool released;
+
+	spin_lock_irqsave(&vp->node->scan_lock, flags);
+	released = vp->owner != file || (claimer && vp->claimer != claimer);
+	spin_unlock_irqrestore(&vp->node->scan_lock, flags);
+	return released;
+}
+
+/*
+ * All are told to stop before the first is waited for. Who else takes VPs away may be waiting for
+ * one of these, so all of these come before the first of those.
+ */
 void scdrv_claim_release(struct scdrv_file *file, fl_owner_t claimer)
 {
 	struct scdrv_node *node = file->node;
+	struct scdrv_vp *vp;
 	unsigned int i;
 
 	if (!READ_ONCE(file->claims))
@@ -651,6 +668,112 @@ void scdrv_claim_release(struct scdrv_file *file, fl_owner_t claimer)
 		if (READ_ONCE(node->vps[i].releaser) == current)
 			release_vp(file, &node->vps[i]);
 	}
+	for (i = 0; i < node->cpu_count; i++) {
+		vp = &node->vps[i];
+		wait_event(vp->wait, is_released(file, vp, claimer));
+	}
+}
+
+/* ---- move.c takes a VP, whoever owns it ------------------------------------------------------ */
+
+static bool begin_seize(struct scdrv_vp *vp)
+{
+	unsigned long flags;
+	bool begun;
+
+	spin_lock_irqsave(&vp->node->scan_lock, flags);
+	begun = !vp->releaser && !vp->failing && vp->claim != SCDRV_CLAIMING;
+	if (begun)
+		vp->releaser = current;
+	spin_unlock_irqrestore(&vp->node->scan_lock, flags);
+	return begun;
+}
+
+void scdrv_claim_seize(struct scdrv_vp *vp)
+{
+	wait_event(vp->wait, begin_seize(vp)); /* bounded by the deadline of a close's STOP */
+}
+
+/* A completion that nobody has read ends as those in flight do: its page is gone. */
+static void spoil_completion(struct scdrv_vp *vp)
+{
+	drop_result(vp->owner, vp->owner->finished, vp);
+	add_result(vp->owner, vp->owner->failed, vp);
+}
+
+static int hold(struct scdrv_vp *vp)
+{
+	if (vp->claim == SCDRV_REMOVED)
+		return -ENOENT;
+	if (vp->failing)
+		return -EAGAIN;
+	if (in_flight(vp)) {
+		vp->failing = true;
+		list_del_init(&vp->busy);
+		return 0;
+	}
+	if (vp->claim == SCDRV_ASYNC_STOPPED)
+		spoil_completion(vp);
+	set_claim(vp, SCDRV_CLOSING);
+	return 0;
+}
+
+int scdrv_claim_hold(struct scdrv_vp *vp)
+{
+	unsigned long flags;
+	int error;
+
+	spin_lock_irqsave(&vp->node->scan_lock, flags);
+	error = hold(vp);
+	spin_unlock_irqrestore(&vp->node->scan_lock, flags);
+	if (error == -EAGAIN)
+		wait_event(vp->wait, !READ_ONCE(vp->failing));
+	return error;
+}
+
+void scdrv_claim_end_held(struct scdrv_vp *vp)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&vp->node->scan_lock, flags);
+	vp->failing = false;
+	if (in_flight(vp))
+		finish(vp, -ETIMEDOUT);
+	set_claim(vp, SCDRV_CLOSING);
+	wake_up_all(&vp->wait);
+	spin_unlock_irqrestore(&vp->node->scan_lock, flags);
+}
+
+void scdrv_claim_disown(struct scdrv_vp *vp)
+{
+	unsigned long flags;
+
+	scrub(vp);
+	scdrv_partition_unbind(vp);
+	spin_lock_irqsave(&vp->node->scan_lock, flags);
+	if (vp->owner)
+		vp->owner->claims--;
+	vp->owner = NULL;
+	vp->claimer = NULL;
+	vp->cancelled = false;
+	wake_up_all(&vp->wait);
+	spin_unlock_irqrestore(&vp->node->scan_lock, flags);
+}
+
+void scdrv_claim_let_go(struct scdrv_vp *vp, enum scdrv_claim claim, const char *failure)
+{
+	unsigned long flags;
+
+	if (claim == SCDRV_AVAIL)
+		scrub(vp); /* its kernel has cleared the pages, controls and all */
+	spin_lock_irqsave(&vp->node->scan_lock, flags);
+	vp->reason = failure;
+	shm_write(&vp->failed, failure ? 1u : 0u);
+	vp->releaser = NULL;
+	set_claim(vp, claim);
+	wake_up_all(&vp->wait);
+	spin_unlock_irqrestore(&vp->node->scan_lock, flags);
+	wake_up_all(&vp->node->wait);
 }
 
 /* ---- hotplug --------------------------------------------------------------------------------- */
@@ -670,11 +793,6 @@ int scdrv_vp_reserve_for_hotplug(struct scdrv_vp *vp)
 		error = -EBUSY;
 	spin_unlock_irqrestore(&vp->node->scan_lock, flags);
 	return error;
-}
-
-void scdrv_vp_unreserve(struct scdrv_vp *vp)
-{
-	set_claim_locked(vp, SCDRV_AVAIL);
 }
 
 /* ---- what others see ------------------------------------------------------------------------- */

@@ -73,6 +73,24 @@ int scdrv_claim_attach(struct scdrv_file *file, struct scdrv_partition *partitio
 /* Stops, scrubs and gives up the file's VPs that claimer claimed; NULL: all of them. May sleep. */
 void scdrv_claim_release(struct scdrv_file *file, fl_owner_t claimer);
 
+/*
+ * For move.c, in this order, each for a VP that the last has succeeded for. The first three may
+ * sleep; nobody who seizes more than one VP waits for anything between hold and end_held but for
+ * the trampoline.
+ *
+ * seize:    no new command begins and nobody closes it; what is in flight goes on.
+ * hold:     the CPU may now be parked. -ENOENT not in the sidecar; -EAGAIN it was being reset as
+ *           failed, and now has been. No command is ended yet.
+ * end_held: the CPU is parked; a command in flight ends with ETIMEDOUT.
+ * disown:   nothing of an owner is left. Also after seize of a VP that is SCDRV_REMOVED.
+ * let_go:   SCDRV_AVAIL or SCDRV_REMOVED from now on; failure is NULL or why it has failed.
+ */
+void scdrv_claim_seize(struct scdrv_vp *vp);
+int scdrv_claim_hold(struct scdrv_vp *vp);
+void scdrv_claim_end_held(struct scdrv_vp *vp);
+void scdrv_claim_disown(struct scdrv_vp *vp);
+void scdrv_claim_let_go(struct scdrv_vp *vp, enum scdrv_claim claim, const char *failure);
+
 struct scdrv_claim_info {
 	u32 state;		 /* SIDECAR_CPU_STATE_* */
 	const void *owner;	 /* to be compared, not used; NULL: nobody's */

@@ -12,6 +12,7 @@
  *   boot.c       conductor, start, park, forced reset
  *   irq.c        one Linux IRQ a node for completions
  *   hotplug.c    a sidecar CPU becomes Linux's
+ *   move.c       CPUs in bulk, to the sidecar and back, and from the beginning
  *   device.c     the character device: open, read, poll, close
  *   ioctl.c      its ioctls
  *   uring.c      its commands for a ring
@@ -22,8 +23,8 @@
  *   sysfs.c      what a person can see
  *   debugfs.c    what a person can see of a dead CPU
  *
- * Lock order, outer first: mmap_lock, partition->lock, cpus_read_lock, node->map_lock,
- * node->scan_lock. A hotplug callback (inside cpus_write_lock) takes only the last.
+ * Lock order, outer first: move.c's, mmap_lock, partition->lock, cpus_read_lock, the trampoline's,
+ * node->map_lock, node->scan_lock. A hotplug callback (inside cpus_write_lock) takes only the last.
  *
  * Nodes live from before the CPUs start until after they are parked; nothing is freed while a
  * file is open (fops.owner), so nobody counts references to them.
@@ -89,6 +90,7 @@ struct scdrv_vp {
 	u32 failed;	    /* 1: did not answer in time and has been reset; ETIMEDOUT */
 	const char *reason; /* why it failed; a literal, set before failed */
 	bool unreachable;   /* boot.c: not even INIT and SIPI moved it; its memory is never freed */
+	bool leaving;	    /* hotplug.c: Linux has begun to bring it online, and is not through */
 
 	wait_queue_head_t wait; /* woken for every change of this VP, by scan and by failures */
 
@@ -104,7 +106,7 @@ struct scdrv_vp {
 	bool slow;	 /* the last RUN took too long for watching it */
 	bool cancelled;	 /* CANCEL found no RUN_VP in flight: the next one does not start */
 	bool failing;	 /* about to be reset; no longer scanned */
-	struct task_struct *releaser; /* gives the claim up: the owner closes; no new command */
+	struct task_struct *releaser; /* its owner closes, or move.c has it; no new command */
 	const char *failing_reason;
 
 	/* partition.c's own: changes while CLAIMING or CLOSING; the link under its lock. */
@@ -205,13 +207,27 @@ int scdrv_boot_start(bool log);
 
 /*
  * What a kernel that runs already has answered to whoever started it; no_state stands in for state
- * pages that it has not. Undone by scdrv_boot_stop. extension stays the caller's.
+ * pages that it has not. Undone by scdrv_boot_stop. extension stays the caller's; extension_pa is
+ * where a starting CPU reads it.
  */
 int scdrv_boot_take(const struct sidecar_boot_output *output, struct sidecar_extension *extension,
-		    struct sidecar_state_page *no_state);
+		    u64 extension_pa, struct sidecar_state_page *no_state);
 
 /* Parks every sidecar CPU in wait-for-SIPI; afterwards none of them uses memory of ours. */
 void scdrv_boot_stop(void);
+
+/* Whether INIT and SIPI bring this CPU, or any, into the sidecar: not where a hypervisor starts them. */
+bool scdrv_boot_can_restart(const struct scdrv_vp *vp);
+bool scdrv_boot_can_restart_any(void);
+
+/*
+ * Both under cpus_read_lock, for CPUs that Linux has offline and that the caller alone uses; each
+ * at most once. Park: whatever they do, they do it no longer and their status is REMOVED; a CPU
+ * that cannot be moved is unreachable afterwards. Restart: all in one burst, from the beginning,
+ * with a clean state page; status IDLE, or the CPU is parked. Both sleep.
+ */
+void scdrv_boot_park(struct scdrv_vp *const *vps, unsigned int count);
+void scdrv_boot_restart(struct scdrv_vp *const *vps, unsigned int count);
 
 /* The request interrupt: look at your status byte. Any context. */
 void scdrv_kick(struct scdrv_vp *vp);
@@ -249,7 +265,15 @@ void scdrv_hotplug_exit(void);
  * An owner that is only idle does not prevent it: his next START gets ENOENT.
  */
 int scdrv_vp_reserve_for_hotplug(struct scdrv_vp *vp);
-void scdrv_vp_unreserve(struct scdrv_vp *vp); /* the conversion was refused: AVAIL again (R8) */
+
+/* ---- move.c ---------------------------------------------------------------------------------- */
+
+int scdrv_move_init(void);
+void scdrv_move_exit(void); /* afterwards no CPU enters the sidecar; before the CPUs are parked */
+
+/* Linux could not bring a CPU online that it had taken: it returns to the sidecar. Any context. */
+void scdrv_move_return_later(void);
+void scdrv_move_flush(void); /* after the last of the above */
 
 /* ---- device.c (the other half) --------------------------------------------------------------- */
 

@@ -9,7 +9,7 @@
 
 #include "driver.h"
 
-static int state;
+static int state, late_state;
 
 /* REMOVE and the answer; false when there was none. */
 static bool hand_over(struct scdrv_vp *vp)
@@ -29,6 +29,7 @@ static void give_to_linux(struct scdrv_vp *vp)
 	scdrv_apic_init(vp->apic_id);
 	shm_write_release(vp->status, SIDECAR_STATUS_REMOVED);
 	shm_write_release(&vp->failed, 0u);
+	vp->leaving = true;
 	wake_up_all(&vp->wait);
 	wake_up_all(&vp->node->wait);
 }
@@ -52,13 +53,27 @@ static int prepare_online(unsigned int cpu)
 	return 0;
 }
 
-/* Offline again, or Linux could not start it: it is nobody's, and Linux may try as it likes. */
+/* Among the last of Linux's steps: the CPU is Linux's. */
+static int is_online(unsigned int cpu)
+{
+	struct scdrv_vp *vp = scdrv_vp_of_cpu(cpu);
+
+	if (!vp)
+		return 0;
+	vp->leaving = false;
+	vp->unreachable = false;
+	return 0;
+}
+
+/* Offline again: it is nobody's. One that Linux could not start returns to the sidecar (R8). */
 static int after_offline(unsigned int cpu)
 {
 	struct scdrv_vp *vp = scdrv_vp_of_cpu(cpu);
 
 	if (vp && vp->index)
 		shm_write_release(vp->status, SIDECAR_STATUS_REMOVED);
+	if (vp && vp->leaving)
+		scdrv_move_return_later();
 	return 0;
 }
 
@@ -72,10 +87,19 @@ int scdrv_hotplug_init(void)
 		return result;
 	}
 	state = result;
+	result = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "sidecar:online", is_online, NULL);
+	if (result < 0) {
+		pr_err("no second CPU hotplug state: error %d\n", result);
+		cpuhp_remove_state_nocalls(state);
+		return result;
+	}
+	late_state = result;
 	return 0;
 }
 
 void scdrv_hotplug_exit(void)
 {
+	cpuhp_remove_state_nocalls(late_state);
 	cpuhp_remove_state_nocalls(state);
+	scdrv_move_flush();
 }

@@ -5,6 +5,7 @@
 #include "claim.h"
 #include "device.h"
 #include "ioctl.h"
+#include "move.h"
 #include "partition.h"
 #include "uring.h"
 
@@ -60,7 +61,8 @@ static long ioctl_caps(void __user *argument)
 		.size = size,
 		.backend = scdrv_image.backend,
 		.capabilities = SIDECAR_CAP_PARTITIONS | SIDECAR_CAP_CANCEL |
-				SIDECAR_CAP_OWNERSHIP | SCDRV_URING_CAPABILITY,
+				SIDECAR_CAP_OWNERSHIP | SCDRV_URING_CAPABILITY |
+				(scdrv_boot_can_restart_any() ? SIDECAR_CAP_MOVE : 0),
 		.node_count = scdrv_node_count,
 		.timeout_ms = scdrv_timeout_ms,
 	};
@@ -151,6 +153,10 @@ long scdrv_ioctl(struct file *filp, unsigned int request, unsigned long argument
 		return ioctl_caps((void __user *)argument);
 	case SIDECAR_IOC_CPU:
 		return ioctl_cpu(file, (void __user *)argument);
+	case SIDECAR_IOC_TAKE:
+	case SIDECAR_IOC_GIVE:
+	case SIDECAR_IOC_RESET:
+		return scdrv_move(file, request, (void __user *)argument);
 	case SIDECAR_IOC_PARTITION_CREATE:
 		return scdrv_partition_create(file->node->numa_node);
 	case SIDECAR_IOC_PARTITION_ATTACH:

@@ -510,6 +510,7 @@ static const struct {
 	{bring_up_bases, take_bases_down},
 	{scdrv_hotplug_init, scdrv_hotplug_exit},
 	{start_cpus, stop_cpus},
+	{scdrv_move_init, scdrv_move_exit},
 	{scdrv_sysfs_init, scdrv_sysfs_exit},
 	{add_devices, remove_devices},
 };
