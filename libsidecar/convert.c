@@ -113,11 +113,6 @@ void convert_leave(struct sidecar_vp *vp)
 
 /* ---- the turn ---- */
 
-bool convert_wants_stop(const struct sidecar_vp *vp)
-{
-	return __atomic_load_n(&vp->conversion.turn, __ATOMIC_SEQ_CST) != 0;
-}
-
 bool convert_take_turn(struct sidecar_vp *vp)
 {
 	return convert_wants_stop(vp) &&

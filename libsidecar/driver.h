@@ -18,6 +18,7 @@
 #include <sidecar/sidecar.h>
 
 struct io_uring;
+struct io_uring_sqe;
 
 struct sidecar_driver {
 	/* Node files. ENOENT: no node of that index. */
@@ -41,12 +42,12 @@ struct sidecar_driver {
 	int (*cancel)(void *context, int node, uint32_t cpu);
 
 	/*
-	 * START by way of a ring, when the node has SIDECAR_CAP_URING_CMD: fills one submission of
-	 * the ring, whose completion has that user_data and as result 0 or START's error. EAGAIN:
-	 * the submission queue is full, and nothing has changed.
+	 * START by way of a ring, when the node has SIDECAR_CAP_URING_CMD: fills this submission of
+	 * the ring, whose completion has that user_data and as result 0 or START's error. On an
+	 * error the submission is still free.
 	 */
 	int (*start_prepare)(void *context, int node, uint32_t cpu, struct io_uring *ring,
-			     uint64_t user_data);
+			     struct io_uring_sqe *sqe, uint64_t user_data);
 
 	/*
 	 * One completion, or EAGAIN. ETIMEDOUT: a CPU with an operation in flight has failed and

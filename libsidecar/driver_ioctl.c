@@ -100,14 +100,12 @@ static int cancel(void *context, int node, uint32_t cpu)
 }
 
 static int start_prepare(void *context, int node, uint32_t cpu, struct io_uring *ring,
-			 uint64_t user_data)
+			 struct io_uring_sqe *sqe, uint64_t user_data)
 {
 	const struct sidecar_uring_cmd command = { .cpu = cpu };
-	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
 
 	(void)context;
-	if (!sqe)
-		return -EAGAIN;
+	(void)ring;
 	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, node, NULL, 0, 0);
 	sqe->cmd_op = SIDECAR_URING_START;
 	memcpy(sqe->cmd, &command, sizeof(command));

@@ -12,6 +12,12 @@
 #include "driver.h"
 #include "transport.h"
 
+/* On the path of a run (path.c): what must not cost a call there, and what is rare. */
+#define HOT static inline __attribute__((always_inline))
+#define COLD __attribute__((noinline, cold))
+#define likely(condition) __builtin_expect(!!(condition), 1)
+#define unlikely(condition) __builtin_expect(!!(condition), 0)
+
 #define NSEC_PER_SEC UINT64_C(1000000000)
 #define NSEC_PER_MSEC UINT64_C(1000000)
 
@@ -96,19 +102,27 @@ struct command;
 /* The one operation of a VP that may be in flight. */
 struct request {
 	uint32_t operation; /* enum sidecar_operation */
+	int result;	 /* of the command: 0, or the driver's error instead of one in the page */
 	const struct transport *transport;
 	const struct command *command;
-	int result;	 /* of the command: 0, or the driver's error instead of one in the page */
-	uint8_t vtl;
+	uint64_t user;
+	uint64_t deadline_ns; /* of a run or a conversion */
+	uint64_t stopped_ns;  /* 0 = no STOP sent so far */
+	uint32_t looks;
+	bool straight;	 /* a run that its queue takes the short way: see run.h */
 	bool counted;	 /* among what its queue has in flight */
 	bool slow;	 /* its queue must look at each completion as it comes */
-	bool one_by_one; /* a chunk has failed: looking for the register */
 	bool planned;	 /* the VP's register plan is this operation's */
 	bool expired;	 /* the run's deadline has stopped it */
 	bool doubted;	 /* a completion came and the result had not */
-	unsigned int looks;
-	uint64_t user;
 
+	uint32_t kind; /* of the event, when over */
+	int error;
+
+	/* From here on not of runs. */
+	bool one_by_one; /* a chunk has failed: looking for the register */
+	uint8_t vtl;
+	uint64_t started_ns;
 	struct hv_register_assoc *get;
 	const struct hv_register_assoc *set;
 	size_t count;
@@ -118,13 +132,6 @@ struct request {
 	uint64_t gva;
 	uint64_t flags;
 	struct hv_translate_output *output;
-
-	uint64_t deadline_ns; /* of a run or a conversion */
-	uint64_t started_ns;
-	uint64_t stopped_ns; /* 0 = no STOP sent so far */
-
-	uint32_t kind; /* of the event, when over */
-	int error;
 };
 
 /*
@@ -172,9 +179,11 @@ struct sidecar_vp {
 	struct sidecar_command_page *page;
 	struct hv_register_page *register_page;
 	struct sidecar_queue *queue;  /* attached to, or NULL */
+	struct sidecar_queue *straight; /* the same if runs there may take the short way */
 	struct sidecar_queue *waiter; /* of the operation: NULL = a blocking form; atomic */
 	bool ready;		      /* in the queue's ready list */
 	bool poll_armed;	      /* the queue's poll of event_fd */
+	bool overdue;		      /* a result was taken whose completion had not come */
 	struct sidecar_vp *next;      /* in the queue's prepared or ready list */
 	struct sidecar_vp *next_attached;
 	uint32_t slot;		      /* in the queue's table, */
@@ -220,6 +229,12 @@ uint64_t now_ns(void);
 static inline bool node_has(const struct sidecar_vp *vp, uint64_t capability)
 {
 	return (vp->file->node->info.capabilities & capability) != 0;
+}
+
+/* Completions may come that are not its command's: made up by the original, or overdue. */
+static inline bool vp_may_be_told_more(const struct sidecar_vp *vp)
+{
+	return !node_has(vp, SIDECAR_CAP_OWNERSHIP) || vp->overdue;
 }
 
 static inline int vp_state(const struct sidecar_vp *vp)
@@ -281,6 +296,8 @@ enum step {
 enum step request_begin(struct sidecar_vp *vp);
 /* The VP is FINISHED or LOST. */
 enum step request_finish(struct sidecar_vp *vp);
+/* The driver's word instead of a result. */
+enum step request_refused(struct sidecar_vp *vp, int error);
 /* For transports. */
 bool request_has_arrived(const struct sidecar_vp *vp);
 void request_stop(struct sidecar_vp *vp);
@@ -301,7 +318,8 @@ static inline void request_over(struct sidecar_vp *vp, uint32_t kind, int error)
 void request_fail(struct sidecar_vp *vp, int error);
 /* Sleeps until something happened to the VP; 0, or the driver's error. */
 int vp_sleep(struct sidecar_vp *vp, uint64_t until_ns);
-/* Drives an operation in a blocking form to its end. */
+/* Drives an operation in a blocking form to its end, from its beginning or from any step. */
+void request_go_on(struct sidecar_vp *vp, enum step step);
 void request_await(struct sidecar_vp *vp, uint64_t deadline_ns);
 /* Makes the VP idle again, fills the event if there is one, returns the event's error. */
 int request_report(struct sidecar_vp *vp, struct sidecar_event *event);
@@ -352,7 +370,11 @@ void convert_timed_out(struct sidecar_vp *vp);
 /* Takes the turn of a VP that has asked for its conversion; false: it has none to take. */
 bool convert_take_turn(struct sidecar_vp *vp);
 /* Its turn ends the run in flight, as a cancel would. */
-bool convert_wants_stop(const struct sidecar_vp *vp);
+static inline bool convert_wants_stop(const struct sidecar_vp *vp)
+{
+	return __atomic_load_n(&vp->conversion.turn, __ATOMIC_SEQ_CST) != 0;
+}
+
 /* A VP that goes away leaves the line. */
 void convert_forget(struct sidecar_vp *vp);
 

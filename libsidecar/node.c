@@ -6,6 +6,9 @@
 
 #include "internal.h"
 
+/* How often in a row a read may fail with EFAULT, which leaves nothing to wait for. */
+#define MAX_BAD_READS 16u
+
 struct node *node_of_cpu(struct sidecar *client, uint32_t cpu)
 {
 	struct sidecar_node_info *info;
@@ -310,14 +313,37 @@ static int read_one(struct node_file *file, struct sidecar_queue *queue,
 	return error;
 }
 
+/*
+ * Under the file's lock. read() has answered EFAULT. Our driver keeps the completion then, the
+ * original does not, nor does it say whose it was: so it counts as everybody's, and their pages
+ * tell who has ended and who has to wait on.
+ */
+static void route_lost(struct node_file *file, struct sidecar_queue *queue,
+		       const struct sidecar_vp *self)
+{
+	uint32_t i;
+
+	if (file->node->info.capabilities & SIDECAR_CAP_OWNERSHIP)
+		return;
+	for (i = 0; i < file->node->info.cpu_count; i++)
+		if (file->slots[i])
+			finish(queue, self, file->slots[i], VP_FINISHED);
+}
+
 int node_file_drain(struct node_file *file, struct sidecar_queue *queue, struct sidecar_vp *vp)
 {
+	unsigned int bad_reads = 0;
 	int error;
 
 	pthread_mutex_lock(&file->lock);
-	do
+	do {
 		error = read_one(file, queue, vp);
-	while (!error && !(vp && is_finished(vp_state(vp))));
+		bad_reads = error == -EFAULT ? bad_reads + 1 : 0;
+		if (bad_reads && bad_reads <= MAX_BAD_READS) {
+			route_lost(file, queue, vp);
+			error = 0;
+		}
+	} while (!error && !(vp && is_finished(vp_state(vp))));
 	pthread_mutex_unlock(&file->lock);
 	return error == -EAGAIN ? 0 : error;
 }

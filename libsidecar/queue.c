@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 
 #include "queue.h"
 
@@ -26,38 +25,13 @@ int queue_error(struct sidecar_queue *queue, int code, const char *format, ...)
 	return code;
 }
 
-/* The queue's own error belongs to its thread. */
-int queue_check_thread(struct sidecar_queue *queue)
+int queue_refuse_thread(struct sidecar_queue *queue)
 {
-	if (pthread_equal(queue->thread, pthread_self()))
-		return 0;
 	return client_error(queue->client, SIDECAR_ERROR_ERRNO, -EPERM,
 			    "a queue was used by another thread than the one that created it");
 }
 
 /* ---- lists ---- */
-
-static void append(struct vp_list *list, struct sidecar_vp *vp)
-{
-	vp->next = NULL;
-	if (list->tail)
-		list->tail->next = vp;
-	else
-		list->head = vp;
-	list->tail = vp;
-}
-
-static struct sidecar_vp *take(struct vp_list *list)
-{
-	struct sidecar_vp *vp = list->head;
-
-	if (!vp)
-		return NULL;
-	list->head = vp->next;
-	if (!list->head)
-		list->tail = NULL;
-	return vp;
-}
 
 static bool take_out(struct vp_list *list, struct sidecar_vp *vp)
 {
@@ -81,12 +55,12 @@ void queue_ready(struct sidecar_queue *queue, struct sidecar_vp *vp)
 	if (vp->ready)
 		return;
 	vp->ready = true;
-	append(&queue->ready, vp);
+	list_append(&queue->ready, vp);
 }
 
 void queue_again(struct sidecar_queue *queue, struct sidecar_vp *vp)
 {
-	append(&queue->prepared, vp);
+	list_append(&queue->prepared, vp);
 }
 
 void queue_note_due(struct sidecar_queue *queue, uint64_t due_ns)
@@ -97,37 +71,15 @@ void queue_note_due(struct sidecar_queue *queue, uint64_t due_ns)
 
 /* ---- the descriptor ---- */
 
-static void show(struct sidecar_queue *queue)
-{
-	if (queue->event_fd >= 0)
-		eventfd_write(queue->event_fd, 1);
-}
-
-/* Before the ring is looked at: what comes later shows it again. */
-static void unshow(struct sidecar_queue *queue)
-{
-	eventfd_t count;
-
-	if (queue->event_fd >= 0)
-		eventfd_read(queue->event_fd, &count);
-}
-
-/* What waits, or is waited for, needs a ring of our own. */
-static int check_own(struct sidecar_queue *queue)
+int sidecar_queue_fd(struct sidecar_queue *queue)
 {
 	int error = queue_check_thread(queue);
 
-	if (error || !queue->borrowed)
-		return error;
-	return queue_error(queue, -EINVAL, "the ring is borrowed: its owner waits for it");
-}
-
-int sidecar_queue_fd(struct sidecar_queue *queue)
-{
-	int error = check_own(queue);
-
 	if (error)
 		return error;
+	if (queue->borrowed)
+		return queue_error(queue, -EINVAL,
+				   "the ring is borrowed: its owner waits for it");
 	if (queue->poll_fd < 0)
 		error = ring_watch(queue);
 	if (error)
@@ -164,7 +116,7 @@ struct sidecar_queue *queue_allocate(struct sidecar *client)
 	if (!queue)
 		return NULL;
 	queue->client = client;
-	queue->thread = pthread_self();
+	queue->thread = this_thread();
 	queue->poll_fd = -1;
 	queue->event_fd = -1;
 	queue->due_ns = UINT64_MAX;
@@ -202,6 +154,7 @@ int sidecar_queue_create(struct sidecar *client, const struct sidecar_queue_opti
 				    "no io_uring of %u entries (Linux 5.13 or newer is needed): %s",
 				    entries, errno_text(error));
 	}
+	queue->waiter = queue->thread;
 	queue_enter_client(queue);
 	*out = queue;
 	return 0;
@@ -290,6 +243,8 @@ static int attach(struct sidecar_queue *queue, struct sidecar_vp *vp)
 		return error;
 	}
 	vp->queue = queue;
+	if (vp->file->queued == &transport_uring && !queue->borrowed)
+		vp->straight = queue;
 	vp->next_attached = queue->attached;
 	queue->attached = vp;
 	ring_submit(queue);
@@ -309,6 +264,7 @@ static int detach(struct sidecar_queue *queue, struct sidecar_vp *vp)
 	*link = vp->next_attached;
 	queue->slots[vp->slot].vp = NULL;
 	vp->queue = NULL;
+	vp->straight = NULL;
 	return 0;
 }
 
@@ -360,7 +316,7 @@ int sidecar_queue_detach(struct sidecar_queue *queue, struct sidecar_vp *vp)
 /* ---- operations ---- */
 
 /* How many submissions it may need at once: the operation's, a conversion's poll, the timer. */
-static unsigned int space_for(uint32_t operation, uint64_t deadline_ns)
+unsigned int queue_space_for(uint32_t operation, uint64_t deadline_ns)
 {
 	if (operation == SIDECAR_OPERATION_CONVERT)
 		return 3;
@@ -395,7 +351,7 @@ static int prepare(struct sidecar_queue *queue, struct sidecar_vp *vp, uint32_t 
 	int error = check_attached(queue, vp);
 
 	if (!error)
-		error = make_room(queue, space_for(operation, deadline_ns));
+		error = make_room(queue, queue_space_for(operation, deadline_ns));
 	if (error)
 		return error;
 	error = vp_claim(vp, operation, queue);
@@ -412,7 +368,7 @@ static int prepare(struct sidecar_queue *queue, struct sidecar_vp *vp, uint32_t 
 /* The operation is complete in itself. In a borrowed ring there is no later call that begins it. */
 static int commit(struct sidecar_queue *queue, struct sidecar_vp *vp)
 {
-	append(&queue->prepared, vp);
+	list_append(&queue->prepared, vp);
 	if (queue->borrowed)
 		queue_start_prepared(queue);
 	return 0;
@@ -426,23 +382,18 @@ static int unprepare(struct sidecar_queue *queue, struct sidecar_vp *vp, int err
 }
 
 /* An operation with nothing to be set or checked but what prepare() does. */
-static int prepare_plain(struct sidecar_queue *queue, struct sidecar_vp *vp, uint32_t operation,
-			 uint64_t deadline_ns, uint64_t user)
+int queue_prepare_plain(struct sidecar_queue *queue, struct sidecar_vp *vp, uint32_t operation,
+			uint64_t deadline_ns, uint64_t user)
 {
 	int error = prepare(queue, vp, operation, deadline_ns, user);
 
 	return error ? error : commit(queue, vp);
 }
 
-int sidecar_queue_prepare_run(struct sidecar_queue *queue, struct sidecar_vp *vp, uint64_t user)
-{
-	return prepare_plain(queue, vp, SIDECAR_OPERATION_RUN, SIDECAR_NO_DEADLINE, user);
-}
-
 int sidecar_queue_prepare_run_until(struct sidecar_queue *queue, struct sidecar_vp *vp,
 				    uint64_t deadline_ns, uint64_t user)
 {
-	return prepare_plain(queue, vp, SIDECAR_OPERATION_RUN, deadline_ns, user);
+	return queue_prepare_plain(queue, vp, SIDECAR_OPERATION_RUN, deadline_ns, user);
 }
 
 int sidecar_queue_prepare_get_registers(struct sidecar_queue *queue, struct sidecar_vp *vp,
@@ -498,58 +449,13 @@ int sidecar_queue_prepare_translate(struct sidecar_queue *queue, struct sidecar_
 
 int sidecar_queue_prepare_test(struct sidecar_queue *queue, struct sidecar_vp *vp, uint64_t user)
 {
-	return prepare_plain(queue, vp, SIDECAR_OPERATION_TEST, SIDECAR_NO_DEADLINE, user);
+	return queue_prepare_plain(queue, vp, SIDECAR_OPERATION_TEST, SIDECAR_NO_DEADLINE, user);
 }
 
 int sidecar_queue_prepare_convert(struct sidecar_queue *queue, struct sidecar_vp *vp,
 				  uint64_t deadline_ns, uint64_t user)
 {
-	return prepare_plain(queue, vp, SIDECAR_OPERATION_CONVERT, deadline_ns, user);
-}
-
-static int start_one(struct sidecar_queue *queue, struct sidecar_vp *vp)
-{
-	bool first = !vp->request.counted;
-
-	if (first) {
-		vp->request.counted = true;
-		queue->in_flight++;
-		queue->slow += vp->request.slow;
-	}
-	ring_start(queue, vp);
-	/* An event that no completion announces. */
-	if (vp->ready)
-		show(queue);
-	return first;
-}
-
-int queue_start_prepared(struct sidecar_queue *queue)
-{
-	struct sidecar_vp *vp;
-	int count = 0;
-
-	queue->preparing = true;
-	while ((vp = queue->prepared.head)) {
-		if (queue->borrowed &&
-		    !ring_has_space(queue, space_for(vp->request.operation,
-						     vp->request.deadline_ns)))
-			break;
-		count += start_one(queue, take(&queue->prepared));
-	}
-	ring_prepare(queue);
-	queue->preparing = false;
-	return count;
-}
-
-int sidecar_queue_submit(struct sidecar_queue *queue)
-{
-	int result = queue_check_thread(queue);
-
-	if (result)
-		return result;
-	result = queue_start_prepared(queue);
-	ring_submit(queue);
-	return result;
+	return queue_prepare_plain(queue, vp, SIDECAR_OPERATION_CONVERT, deadline_ns, user);
 }
 
 /* True: the VP's operation is over. */
@@ -579,67 +485,10 @@ uint32_t queue_take_events(struct sidecar_queue *queue, struct sidecar_event *ev
 	struct sidecar_vp *vp;
 	uint32_t count = 0;
 
-	while (count < max && (vp = take(&queue->ready)))
+	while (count < max && (vp = list_take(&queue->ready)))
 		if (finish_ready(queue, vp))
 			report(queue, vp, &events[count++]);
 	return count;
-}
-
-/* How many completions to sleep for; each event that is still missing needs one of its own. */
-static unsigned int sleep_count(const struct sidecar_queue *queue, uint32_t missing)
-{
-	if (queue->slow)
-		return 1;
-	return missing < queue->in_flight ? missing : queue->in_flight;
-}
-
-static int wait_events(struct sidecar_queue *queue, struct sidecar_event *events, uint32_t max,
-		       uint32_t min, uint64_t deadline_ns)
-{
-	uint32_t count = 0;
-	int error;
-
-	for (;;) {
-		ring_reap(queue);
-		count += queue_take_events(queue, events + count, max - count);
-		if (queue->prepared.head)
-			queue_start_prepared(queue);
-		if (count >= min || !queue->in_flight)
-			return (int)count;
-		if (queue->ready.head)
-			continue;
-		if (deadline_ns != SIDECAR_NO_DEADLINE && now_ns() >= deadline_ns)
-			return (int)count;
-		error = ring_wait(queue, sleep_count(queue, min - count), deadline_ns);
-		if (error == -EINTR)
-			return count ? (int)count : queue_error(queue, -EINTR, "a signal came");
-		if (error && error != -ETIME)
-			return queue_error(queue, error, "the ring does not wait: %s",
-					   errno_text(error));
-	}
-}
-
-int sidecar_queue_wait(struct sidecar_queue *queue, struct sidecar_event *events, uint32_t max,
-		       uint32_t min, uint64_t deadline_ns)
-{
-	int result = check_own(queue);
-
-	if (result)
-		return result;
-	if (max > INT32_MAX)
-		max = INT32_MAX;
-	if (min > max)
-		min = max;
-	unshow(queue);
-	queue->counters.waits++;
-	if (queue->prepared.head)
-		queue_start_prepared(queue);
-	result = wait_events(queue, events, max, min, deadline_ns);
-	ring_submit(queue);
-	/* More than max: whoever polls the descriptor shall come again. */
-	if (queue->ready.head)
-		show(queue);
-	return result;
 }
 
 /* ---- a VP goes away ---- */

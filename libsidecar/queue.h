@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A queue from the inside: queue.c and borrow.c are what users call, ring.c is what happens in its
- * ring.
+ * A queue from the inside: queue.c and borrow.c are what users call, path.c the part of it that
+ * runs take, ring.c is what happens in its ring.
  */
 #ifndef LIBSIDECAR_QUEUE_H
 #define LIBSIDECAR_QUEUE_H
@@ -26,6 +26,7 @@ enum ring_kind {
 };
 
 #define RING_KIND_BITS 3u
+#define RING_KIND_MASK ((1u << RING_KIND_BITS) - 1)
 #define RING_INDEX_BITS 13u
 #define RING_ID_BITS 32u
 #define RING_INDEX_MASK ((1u << RING_INDEX_BITS) - 1)
@@ -58,9 +59,11 @@ struct sidecar_queue {
 	bool borrowed;
 	bool preparing; /* in a call that may take submissions of a borrowed ring */
 	bool rearm;	/* a poll has ended that is needed */
+	unsigned int enter_flags;
 	unsigned int id_shift;
 	uint64_t tag, mask; /* 0 in a ring of our own */
-	pthread_t thread;
+	const void *thread;
+	const void *waiter; /* the same if wait may take the short way: neither borrowed nor polled */
 	int poll_fd;  /* what the user polls, an epoll; -1 until asked for */
 	int event_fd; /* one of what it watches: an event that the others do not show */
 	struct queue_file *files;
@@ -83,6 +86,31 @@ struct sidecar_queue {
 	struct sidecar_error error;
 };
 
+/* ---- lists of VPs ---- */
+
+static inline void list_append(struct vp_list *list, struct sidecar_vp *vp)
+{
+	vp->next = NULL;
+	if (list->tail)
+		list->tail->next = vp;
+	else
+		list->head = vp;
+	list->tail = vp;
+}
+
+/* NULL: it is empty. */
+static inline struct sidecar_vp *list_take(struct vp_list *list)
+{
+	struct sidecar_vp *vp = list->head;
+
+	if (!vp)
+		return NULL;
+	list->head = vp->next;
+	if (!list->head)
+		list->tail = NULL;
+	return vp;
+}
+
 /* ---- ring.c ---- */
 
 int ring_init(struct sidecar_queue *queue, uint32_t entries);
@@ -95,6 +123,8 @@ void ring_unwatch_fd(struct sidecar_queue *queue, int fd);
 
 uint64_t ring_user_data(const struct sidecar_queue *queue, enum ring_kind kind, uint32_t index,
 			uint16_t generation);
+/* A submission; NULL: a borrowed ring is full, while a ring of our own makes room. */
+struct io_uring_sqe *ring_get_sqe(struct sidecar_queue *queue);
 /* Whether that many submissions can be taken now; a ring of our own makes room. */
 static inline bool ring_has_space(const struct sidecar_queue *queue, unsigned int count)
 {
@@ -122,20 +152,49 @@ static inline void ring_prepare(struct sidecar_queue *queue)
 		ring_prepare_own(queue);
 }
 
+/* A ring of our own has; what is in a borrowed one is its owner's business. */
+static inline bool ring_has_submissions(const struct sidecar_queue *queue)
+{
+	return queue->own_ring.sq.sqe_tail != queue->own_ring.sq.sqe_head;
+}
+
+/*
+ * One system call for a ring of our own: what io_uring_submit_and_wait() does where the kernel has
+ * no thread that submits, and where the entries of the submission queue's array name themselves.
+ */
+static inline int ring_enter(struct sidecar_queue *queue, unsigned int count, unsigned int flags)
+{
+	struct io_uring_sq *sq = &queue->own_ring.sq;
+	unsigned int tail = sq->sqe_tail;
+
+	sq->sqe_head = tail;
+	io_uring_smp_store_release(sq->ktail, tail);
+	return io_uring_enter((unsigned int)queue->own_ring.enter_ring_fd,
+			      tail - IO_URING_READ_ONCE(*sq->khead), count,
+			      queue->enter_flags | flags, NULL);
+}
+
 /* Hands what is to be submitted to the kernel. */
 static inline void ring_submit(struct sidecar_queue *queue)
 {
 	if (queue->borrowed)
 		return;
 	ring_prepare(queue);
-	if (queue->ring->sq.sqe_tail == queue->ring->sq.sqe_head)
+	if (!ring_has_submissions(queue))
 		return;
 	queue->counters.submits++;
-	io_uring_submit(queue->ring);
+	ring_enter(queue, 0, 0);
 }
 
 /* One completion of ours. */
 void ring_complete(struct sidecar_queue *queue, const struct io_uring_cqe *cqe);
+/* What the kernel keeps until it is asked: completions for this thread to make, or an overflow. */
+static inline bool ring_has_more(const struct sidecar_queue *queue)
+{
+	return IO_URING_READ_ONCE(*queue->ring->sq.kflags) &
+	       (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
+}
+
 /* Looks at all VPs if it is time. */
 void ring_look_at_due(struct sidecar_queue *queue);
 static inline void ring_check_time(struct sidecar_queue *queue)
@@ -153,14 +212,36 @@ int ring_wait(struct sidecar_queue *queue, unsigned int count, uint64_t deadline
 
 struct sidecar_queue *queue_allocate(struct sidecar *client);
 void queue_enter_client(struct sidecar_queue *queue);
-int queue_check_thread(struct sidecar_queue *queue);
+int queue_refuse_thread(struct sidecar_queue *queue);
+/* What pthread_self() says, without the call. */
+static inline const void *this_thread(void)
+{
+	return __builtin_thread_pointer();
+}
+
+/* The queue's own error belongs to its thread. */
+static inline int queue_check_thread(struct sidecar_queue *queue)
+{
+	return queue->thread == this_thread() ? 0 : queue_refuse_thread(queue);
+}
+
 int queue_error(struct sidecar_queue *queue, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 void queue_note_due(struct sidecar_queue *queue, uint64_t due_ns);
 /* It goes on in the next call that may take submissions. */
 void queue_again(struct sidecar_queue *queue, struct sidecar_vp *vp);
+/* How many submissions it may need at once. */
+unsigned int queue_space_for(uint32_t operation, uint64_t deadline_ns);
+/* An operation with nothing to be set or checked but what all have. */
+int queue_prepare_plain(struct sidecar_queue *queue, struct sidecar_vp *vp, uint32_t operation,
+			uint64_t deadline_ns, uint64_t user);
+
+/* Of the ready list, up to max. */
+uint32_t queue_take_events(struct sidecar_queue *queue, struct sidecar_event *events, uint32_t max);
+
+/* ---- path.c ---- */
+
 /* Begins what is prepared; returns how many for the first time. */
 int queue_start_prepared(struct sidecar_queue *queue);
-uint32_t queue_take_events(struct sidecar_queue *queue, struct sidecar_event *events, uint32_t max);
 
 #endif

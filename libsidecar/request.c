@@ -7,8 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "internal.h"
-#include "shm.h"
+#include "run.h"
 
 uint64_t now_ns(void)
 {
@@ -93,6 +92,9 @@ int vp_claim(struct sidecar_vp *vp, uint32_t operation, struct sidecar_queue *wa
 {
 	if (vp_state(vp) != VP_IDLE)
 		return refuse_claim(vp, operation);
+	/* If it has come meanwhile, it is out of the way after that. */
+	if (vp->overdue)
+		node_file_drain(vp->file, NULL, NULL);
 	vp_set_state(vp, VP_BUSY);
 	memset(&vp->request, 0, sizeof(vp->request));
 	vp->request.operation = operation;
@@ -204,8 +206,7 @@ void request_stop(struct sidecar_vp *vp)
 	vp_send_stop(vp);
 }
 
-/* The driver's word instead of a result. */
-static enum step refused(struct sidecar_vp *vp, int error)
+enum step request_refused(struct sidecar_vp *vp, int error)
 {
 	vp_set_state(vp, VP_BUSY);
 	if (error == -ECANCELED && vp->request.operation == SIDECAR_OPERATION_RUN)
@@ -224,21 +225,7 @@ static enum step start(struct sidecar_vp *vp)
 	result = vp->request.transport->start(vp);
 	if (result == TRANSPORT_IN_FLIGHT)
 		return STEP_WAIT;
-	return result == TRANSPORT_COMPLETE ? request_finish(vp) : refused(vp, result);
-}
-
-/* R4: the state first, then the flag. Whoever cancels does it the other way round. */
-static bool is_cancelled(struct sidecar_vp *vp)
-{
-	vp_set_state(vp, VP_RUNNING);
-	if (vp_take_cancel(vp))
-		request_over(vp, SIDECAR_EVENT_CANCELLED, 0);
-	else if (convert_take_turn(vp))
-		request_over(vp, SIDECAR_EVENT_TURN, 0);
-	else
-		return false;
-	vp_set_state(vp, VP_BUSY);
-	return true;
+	return result == TRANSPORT_COMPLETE ? request_finish(vp) : request_refused(vp, result);
 }
 
 static bool is_register_operation(const struct request *request)
@@ -256,7 +243,7 @@ enum step request_begin(struct sidecar_vp *vp)
 	request->result = 0;
 	request->stopped_ns = 0;
 	if (request->operation == SIDECAR_OPERATION_RUN) {
-		if (is_cancelled(vp))
+		if (run_is_cancelled(vp))
 			return STEP_OVER;
 	} else {
 		if (is_register_operation(request) && registers_begin(vp))
@@ -281,7 +268,7 @@ static enum step over_without_result(struct sidecar_vp *vp)
 	return STEP_OVER;
 }
 
-/* A cancel that saw us finished has not stopped anything; the state first, as in is_cancelled(). */
+/* A cancel that saw us finished has stopped nothing; the state first, as in run_is_cancelled(). */
 static enum step wait_on(struct sidecar_vp *vp)
 {
 	vp->request.doubted = true;
@@ -297,10 +284,10 @@ enum step request_finish(struct sidecar_vp *vp)
 
 	vp_set_state(vp, VP_BUSY);
 	if (result)
-		return refused(vp, result);
+		return request_refused(vp, result);
 	if (request_has_arrived(vp))
 		return decode(vp) ? STEP_OVER : STEP_BEGIN;
-	if (node_has(vp, SIDECAR_CAP_OWNERSHIP))
+	if (!vp_may_be_told_more(vp))
 		return over_without_result(vp);
 	return wait_on(vp);
 }
@@ -344,9 +331,26 @@ static uint64_t bound_of(struct sidecar_vp *vp, int state)
 	return UINT64_MAX;
 }
 
+/*
+ * Nobody has looked for so long, or the completion is lost: the CPU has answered all the same.
+ * Should the completion still come, then in the way of a later command, whose sentinels will tell.
+ */
+static bool has_answered(struct sidecar_vp *vp, int state)
+{
+	if (vp->request.transport == &transport_poll)
+		node_file_drain(vp->file, vp_waiter(vp), vp);
+	if (vp_state(vp) != state)
+		return true;
+	if (!request_has_arrived(vp))
+		return false;
+	vp->overdue = true;
+	vp_change_state(vp, state, VP_FINISHED);
+	return true;
+}
+
 static void time_out(struct sidecar_vp *vp, int state)
 {
-	if (!vp_change_state(vp, state, VP_FAILED))
+	if (has_answered(vp, state) || !vp_change_state(vp, state, VP_FAILED))
 		return;
 	vp_error(vp, SIDECAR_ERROR_TIMEOUT, -ETIMEDOUT, "CPU %u: %s within %llu ms", vp->cpu,
 		 state == VP_RUNNING ? "a run was not stopped" : "a command did not end",
@@ -455,16 +459,19 @@ static enum step await_completion(struct sidecar_vp *vp)
 	return vp_state(vp) == VP_FAILED ? STEP_OVER : STEP_WAIT;
 }
 
+void request_go_on(struct sidecar_vp *vp, enum step step)
+{
+	while (step != STEP_OVER)
+		step = step == STEP_BEGIN ? request_begin(vp) : await_completion(vp);
+}
+
 void request_await(struct sidecar_vp *vp, uint64_t deadline_ns)
 {
-	enum step step = STEP_BEGIN;
-
 	vp->request.deadline_ns = deadline_ns;
 	/* RUN cannot be left when the time has come. */
 	if (vp->request.operation == SIDECAR_OPERATION_RUN && deadline_ns != SIDECAR_NO_DEADLINE)
 		vp->request.transport = &transport_poll;
-	while (step != STEP_OVER)
-		step = step == STEP_BEGIN ? request_begin(vp) : await_completion(vp);
+	request_go_on(vp, STEP_BEGIN);
 }
 
 int sidecar_vp_test(struct sidecar_vp *vp)

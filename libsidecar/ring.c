@@ -27,7 +27,7 @@ uint64_t ring_user_data(const struct sidecar_queue *queue, enum ring_kind kind, 
 	return (uint64_t)id << queue->id_shift | queue->tag;
 }
 
-static struct io_uring_sqe *get_sqe(struct sidecar_queue *queue)
+struct io_uring_sqe *ring_get_sqe(struct sidecar_queue *queue)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(queue->ring);
 
@@ -46,7 +46,7 @@ static uint64_t vp_user_data(const struct sidecar_queue *queue, const struct sid
 /* An operation that is over without a completion: a borrowed ring's owner must be told. */
 static void announce(struct sidecar_queue *queue, struct sidecar_vp *vp)
 {
-	struct io_uring_sqe *sqe = queue->borrowed && queue->preparing ? get_sqe(queue) : NULL;
+	struct io_uring_sqe *sqe = queue->borrowed && queue->preparing ? ring_get_sqe(queue) : NULL;
 
 	if (!sqe) {
 		queue_ready(queue, vp);
@@ -58,7 +58,7 @@ static void announce(struct sidecar_queue *queue, struct sidecar_vp *vp)
 
 static int arm_poll(struct sidecar_queue *queue, int fd, uint64_t user_data, bool *armed)
 {
-	struct io_uring_sqe *sqe = get_sqe(queue);
+	struct io_uring_sqe *sqe = ring_get_sqe(queue);
 
 	if (!sqe)
 		return -EAGAIN;
@@ -96,7 +96,7 @@ static void arm_timer(struct sidecar_queue *queue)
 
 	if (queue->due_ns >= queue->timer_ns || (!queue->borrowed && queue->poll_fd < 0))
 		return;
-	sqe = get_sqe(queue);
+	sqe = ring_get_sqe(queue);
 	if (!sqe)
 		return;
 	queue->timer.tv_sec = (long long)(queue->due_ns / NSEC_PER_SEC);
@@ -342,7 +342,7 @@ static void vp_complete(struct sidecar_queue *queue, uint32_t id, const struct i
 
 	if (!vp)
 		return;
-	switch (id & ((1u << RING_KIND_BITS) - 1)) {
+	switch (id & RING_KIND_MASK) {
 	case RING_OVER:
 		queue_ready(queue, vp);
 		break;
@@ -359,7 +359,7 @@ void ring_complete(struct sidecar_queue *queue, const struct io_uring_cqe *cqe)
 {
 	uint32_t id = (uint32_t)(cqe->user_data >> queue->id_shift);
 
-	switch (id & ((1u << RING_KIND_BITS) - 1)) {
+	switch (id & RING_KIND_MASK) {
 	case RING_COMMAND:
 		command_complete(queue, id, cqe->res);
 		break;
@@ -384,13 +384,6 @@ void ring_look_at_due(struct sidecar_queue *queue)
 		tick_all(queue, now);
 }
 
-/* What the kernel keeps until it is asked: completions for this thread to make, or an overflow. */
-static bool has_more(const struct sidecar_queue *queue)
-{
-	return __atomic_load_n(queue->ring->sq.kflags, __ATOMIC_RELAXED) &
-	       (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
-}
-
 static void complete_all(struct sidecar_queue *queue)
 {
 	struct io_uring_cqe *cqe;
@@ -407,7 +400,7 @@ static void complete_all(struct sidecar_queue *queue)
 void ring_reap(struct sidecar_queue *queue)
 {
 	complete_all(queue);
-	if (has_more(queue)) {
+	if (ring_has_more(queue)) {
 		io_uring_get_events(queue->ring);
 		complete_all(queue);
 	}
@@ -442,7 +435,7 @@ int ring_wait(struct sidecar_queue *queue, unsigned int count, uint64_t deadline
 	ring_prepare(queue);
 	queue->counters.sleeps++;
 	if (until == UINT64_MAX)
-		result = io_uring_submit_and_wait(queue->ring, count);
+		result = ring_enter(queue, count, IORING_ENTER_GETEVENTS);
 	else
 		result = wait_until(queue, count, until);
 	/* The last two: the kernel has completions that it wants to be rid of first. */
@@ -516,6 +509,7 @@ int ring_watch(struct sidecar_queue *queue)
 		close_watch(queue);
 		return error;
 	}
+	queue->waiter = NULL;
 	ring_submit(queue); /* the timer, which was not needed so far */
 	return 0;
 }
@@ -524,7 +518,7 @@ int ring_watch(struct sidecar_queue *queue)
 
 static int remove_poll(struct sidecar_queue *queue, uint64_t user_data)
 {
-	struct io_uring_sqe *sqe = get_sqe(queue);
+	struct io_uring_sqe *sqe = ring_get_sqe(queue);
 
 	if (!sqe)
 		return -EAGAIN;
@@ -588,6 +582,13 @@ void ring_start(struct sidecar_queue *queue, struct sidecar_vp *vp)
 
 /* ---- the ring itself ---- */
 
+/* The kernel then finds the ring by its number alone; where it cannot, nothing is lost. */
+static void use_registered_ring(struct sidecar_queue *queue)
+{
+	if (io_uring_register_ring_fd(queue->ring) == 1)
+		queue->enter_flags = IORING_ENTER_REGISTERED_RING;
+}
+
 int ring_init(struct sidecar_queue *queue, uint32_t entries)
 {
 	static const unsigned int attempts[] = {
@@ -603,6 +604,7 @@ int ring_init(struct sidecar_queue *queue, uint32_t entries)
 	if (error)
 		return error;
 	queue->ring = &queue->own_ring;
+	use_registered_ring(queue);
 	if (queue->own_ring.features & IORING_FEAT_EXT_ARG)
 		return 0;
 	io_uring_queue_exit(&queue->own_ring);

@@ -2,49 +2,16 @@
 /* RUN_VP: its command page, the intercept's message, and the blocking form. */
 #include <errno.h>
 
-#include "internal.h"
-#include "shm.h"
-
-static uint8_t *result_of(const struct sidecar_vp *vp)
-{
-	return (uint8_t *)vp->page->request_data;
-}
+#include "run.h"
 
 static void encode(struct sidecar_vp *vp)
 {
-	shm_store8(result_of(vp), SENTINEL_BYTE);
-	shm_store32(&vp->page->command, SIDECAR_COMMAND_RUN_VP);
+	run_encode(vp);
 }
 
 static bool arrived(const struct sidecar_vp *vp)
 {
-	return shm_load8(result_of(vp)) != SENTINEL_BYTE;
-}
-
-/* The only count inside a message that a VMM would index with. */
-static void check_payload(struct hv_message *message)
-{
-	uint8_t *count;
-
-	switch (message->header.type) {
-	case HV_MESSAGE_UNMAPPED_GPA:
-	case HV_MESSAGE_GPA_INTERCEPT:
-	case HV_MESSAGE_UNACCEPTED_GPA:
-		count = &message->payload[offsetof(struct hv_memory_message,
-						   instruction_byte_count)];
-		break;
-	case HV_MESSAGE_IO_PORT_INTERCEPT:
-		count = &message->payload[offsetof(struct hv_io_message, instruction_byte_count)];
-		break;
-	case HV_MESSAGE_EXCEPTION_INTERCEPT:
-		count = &message->payload[offsetof(struct hv_exception_message,
-						   instruction_byte_count)];
-		break;
-	default:
-		return;
-	}
-	if (*count > 16)
-		*count = 16;
+	return shm_load8(run_result(vp)) != SENTINEL_BYTE;
 }
 
 static void refuse_message(struct sidecar_vp *vp)
@@ -58,16 +25,12 @@ static void refuse_message(struct sidecar_vp *vp)
 	header->length = 0;
 }
 
-/* Read once, into the VP's own copy; checked there. */
 static void take_message(struct sidecar_vp *vp)
 {
-	shm_copy_in(&vp->message, &vp->page->intercept_message, sizeof(vp->message));
-	if (vp->message.header.length > HV_MESSAGE_PAYLOAD_SIZE) {
+	if (run_copy_message(&vp->message, &vp->page->intercept_message))
+		request_over(vp, SIDECAR_EVENT_INTERCEPT, 0);
+	else
 		refuse_message(vp);
-		return;
-	}
-	check_payload(&vp->message);
-	request_over(vp, SIDECAR_EVENT_INTERCEPT, 0);
 }
 
 /* Only a STOP that nobody wants any more is followed by another start (R4). */
@@ -91,7 +54,7 @@ bool run_stopped(struct sidecar_vp *vp)
 
 static bool decode(struct sidecar_vp *vp)
 {
-	uint8_t result = shm_load8(result_of(vp));
+	uint8_t result = shm_load8(run_result(vp));
 
 	if (result == SIDECAR_RUN_STOPPED)
 		return run_stopped(vp);
@@ -111,19 +74,43 @@ const struct command command_run = {
 	.decode = decode,
 };
 
+static int refuse(struct sidecar_vp *vp, int error, struct sidecar_event *event)
+{
+	if (event)
+		*event = (struct sidecar_event){ .size = sizeof(*event),
+						 .kind = SIDECAR_EVENT_ERROR,
+						 .operation = SIDECAR_OPERATION_RUN,
+						 .error = error,
+						 .vp = vp };
+	return error;
+}
+
+static int run_straight(struct sidecar_vp *vp, struct sidecar_event *event)
+{
+	run_claim(vp, NULL, 0);
+	if (unlikely(!run_begin(vp)))
+		return request_report(vp, event);
+	transport_call.start(vp);
+	if (unlikely(vp->request.result || !run_take_intercept(vp))) {
+		request_go_on(vp, request_finish(vp));
+		return request_report(vp, event);
+	}
+	if (event)
+		run_fill_event(vp, event);
+	run_report_intercept(vp);
+	return 0;
+}
+
 int sidecar_vp_run(struct sidecar_vp *vp, uint64_t deadline_ns, struct sidecar_event *event)
 {
-	int error = vp_claim(vp, SIDECAR_OPERATION_RUN, NULL);
+	int error;
 
-	if (error) {
-		if (event)
-			*event = (struct sidecar_event){ .size = sizeof(*event),
-							 .kind = SIDECAR_EVENT_ERROR,
-							 .operation = SIDECAR_OPERATION_RUN,
-							 .error = error,
-							 .vp = vp };
-		return error;
-	}
+	if (vp_state(vp) == VP_IDLE && deadline_ns == SIDECAR_NO_DEADLINE &&
+	    vp->file->blocking == &transport_call && !vp->overdue)
+		return run_straight(vp, event);
+	error = vp_claim(vp, SIDECAR_OPERATION_RUN, NULL);
+	if (error)
+		return refuse(vp, error, event);
 	request_await(vp, deadline_ns);
 	return request_report(vp, event);
 }

@@ -47,7 +47,7 @@ static inline void shm_store32(uint32_t *word, uint32_t value)
 static inline void shm_copy_in(void *copy, const void *shared, size_t length)
 {
 	memcpy(copy, shared, length);
-	__asm__ volatile("" : : "r"(copy) : "memory");
+	__asm__ volatile("" : "+m"(*(char (*)[])copy));
 }
 
 static inline void shm_copy_out(void *shared, const void *copy, size_t length)

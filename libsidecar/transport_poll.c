@@ -41,7 +41,7 @@ static int start_patiently(struct sidecar_vp *vp)
 	unsigned int attempts = MAX_BUSY_STARTS;
 	int error = start_once(vp);
 
-	while (error == -EBUSY && !node_has(vp, SIDECAR_CAP_OWNERSHIP) && attempts--) {
+	while (error == -EBUSY && vp_may_be_told_more(vp) && attempts--) {
 		vp_set_state(vp, VP_BUSY);
 		node_file_drain(vp->file, vp_waiter(vp), NULL);
 		nanosleep(&pause, NULL);

@@ -11,6 +11,7 @@
  *     FINISHED -> BUSY             the result is taken: over, or another START follows
  *     FINISHED -> STARTED, RUNNING the result is not there (sentinel): a made-up completion
  *     BUSY ----> IDLE              report
+ *     RUNNING, FINISHED -> IDLE    result and report of a run in one step: an intercept (run.h)
  *     LOST ----> FAILED            for good
  *     STARTED, RUNNING -> FAILED   a bounded wait has ended: STOP unanswered, command too long
  *

@@ -2,6 +2,7 @@
 /* Deadlines of queued runs: they cancel first, and only an unanswered STOP fails a CPU (R9). */
 #include "machine.h"
 
+#include <limits.h>
 #include <poll.h>
 
 static struct sidecar_queue *make_queue(struct machine *machine)
@@ -186,6 +187,60 @@ static void test_R9_dead_cpu(void **state)
 	assert_int_equal(sidecar_queue_close(queue), 0);
 }
 
+/* From now on there is no completion to be read, or again all that have come meanwhile. */
+static void withhold(struct machine *machine, bool withheld)
+{
+	fake_fail(machine->fake, FAKE_READ, EAGAIN, withheld ? UINT_MAX : 0, 0);
+}
+
+static void check_runs_on(struct machine *machine, struct sidecar_queue *queue,
+			  struct sidecar_vp *vp)
+{
+	set_guest(machine, CPU_A, guest_io);
+	for (unsigned int i = 0; i < 5; i++) {
+		assert_int_equal(sidecar_queue_prepare_run(queue, vp, 0), 0);
+		expect(queue, vp, SIDECAR_EVENT_INTERCEPT, 0);
+	}
+}
+
+/* A CPU that has answered has not failed, though nobody has said so. */
+static void test_R9_result_without_completion(void **state)
+{
+	struct machine *machine = *state;
+	struct sidecar_queue *queue = make_queue(machine);
+	struct sidecar_vp *vp = make_attached(machine, queue, CPU_A);
+
+	withhold(machine, true);
+	assert_int_equal(sidecar_queue_prepare_test(queue, vp, 0), 0);
+	expect(queue, vp, SIDECAR_EVENT_DONE, 0);
+	withhold(machine, false);
+	check_runs_on(machine, queue, vp);
+	withhold(machine, true);
+	set_guest(machine, CPU_A, guest_endless);
+	assert_int_equal(sidecar_queue_prepare_run_until(queue, vp, in_ms(10), 0), 0);
+	expect(queue, vp, SIDECAR_EVENT_CANCELLED, -ETIMEDOUT);
+	withhold(machine, false);
+	check_runs_on(machine, queue, vp);
+	destroy_vp(vp);
+	assert_int_equal(sidecar_queue_close(queue), 0);
+}
+
+static void test_R9_blocking_result_without_completion(void **state)
+{
+	struct machine *machine = *state;
+	struct sidecar_vp *vp = make_vp(machine, CPU_A);
+	struct sidecar_event event;
+
+	set_guest(machine, CPU_A, guest_endless);
+	withhold(machine, true);
+	assert_int_equal(sidecar_vp_run(vp, in_ms(10), &event), 0);
+	assert_int_equal(event.kind, SIDECAR_EVENT_CANCELLED);
+	withhold(machine, false);
+	for (unsigned int i = 0; i < 5; i++)
+		assert_int_equal(sidecar_vp_test(vp), 0);
+	destroy_vp(vp);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -196,6 +251,10 @@ int main(void)
 		EVERY(test_by_fd),
 		EVERY(test_R4_with_cancel),
 		IMPATIENT(test_R9_dead_cpu),
+		CASE(test_R9_result_without_completion, impatient),
+		CASE(test_R9_result_without_completion, impatient_original),
+		CASE(test_R9_blocking_result_without_completion, impatient),
+		CASE(test_R9_blocking_result_without_completion, impatient_original),
 	};
 
 	return cmocka_run_group_tests_name("deadline", tests, NULL, NULL);

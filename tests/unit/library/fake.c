@@ -769,15 +769,12 @@ static int start(void *context, int handle, uint32_t number)
  * submits it and not before; it has no completion there unless it fails.
  */
 static int start_prepare(void *context, int handle, uint32_t cpu, struct io_uring *ring,
-			 uint64_t user_data)
+			 struct io_uring_sqe *sqe, uint64_t user_data)
 {
 	struct fake *fake = context;
-	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
 	struct ring_job *job;
 
 	must(fake->capabilities & SIDECAR_CAP_URING_CMD, "URING_CMD asked of a driver without it");
-	if (!sqe)
-		return -EAGAIN;
 	job = malloc(sizeof(*job));
 	must(job != NULL, "no memory");
 	/* The server finds it by way of the kernel, which thread sanitizers do not follow. */

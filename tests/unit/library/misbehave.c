@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * A driver with all the weaknesses that the original may have: completions that are made up, come
- * twice, late, or only with another's; EINTR from whatever is called; EFAULT; EBUSY; a CPU that
- * never answers. However it goes on, every operation completes exactly once, with the truth.
+ * twice, late, only with another's, or never; EINTR from whatever is called; EFAULT; EBUSY; a CPU
+ * that never answers. However it goes on, every operation completes exactly once, with the truth.
  */
 #include "machine.h"
 
@@ -24,6 +24,7 @@ enum mischief {
 	INTERRUPT = 16, /* EINTR from START, RUN, STOP, CANCEL and read */
 	BUSY = 32,	/* EBUSY from START and RUN */
 	BAD = 64,	/* EFAULT from START and RUN, before anything has begun */
+	BAD_READ = 128, /* EFAULT from read; without owners it takes the completion away with it */
 };
 
 struct late {
@@ -44,6 +45,7 @@ struct naughty_file {
 
 struct naughty {
 	struct fake *fake;
+	bool owned; /* the driver has owners */
 	unsigned int mischief; /* atomic */
 	unsigned int calls;    /* of stop and cancel; atomic */
 	pthread_mutex_t lock;  /* of all that follows */
@@ -155,16 +157,20 @@ static int naughty_read(void *context, int node, uint32_t *cpu)
 	struct naughty *naughty = context;
 	struct naughty_file *file = &naughty->files[node - FILE_HANDLE];
 	int error = strikes(naughty, INTERRUPT, 4) ? -EINTR : 0;
+	bool bad = strikes(naughty, BAD_READ, 4);
 	eventfd_t count;
 
 	pthread_mutex_lock(&naughty->lock);
 	if (!error && !file->ready_count)
 		error = -EAGAIN;
+	else if (!error && bad && naughty->owned)
+		error = -EFAULT;
 	if (!error) {
 		*cpu = file->ready[0];
 		memmove(&file->ready[0], &file->ready[1],
 			--file->ready_count * sizeof(file->ready[0]));
 		eventfd_read(file->outer, &count);
+		error = bad ? -EFAULT : 0;
 	}
 	pthread_mutex_unlock(&naughty->lock);
 	return error;
@@ -230,7 +236,7 @@ static int naughty_run(void *context, int node, uint32_t cpu)
 }
 
 static int naughty_start_prepare(void *context, int node, uint32_t cpu, struct io_uring *ring,
-				 uint64_t user)
+				 struct io_uring_sqe *sqe, uint64_t user)
 {
 	struct naughty *naughty = context;
 
@@ -238,7 +244,7 @@ static int naughty_start_prepare(void *context, int node, uint32_t cpu, struct i
 		return -EBUSY;
 	if (strikes(naughty, BAD, 6))
 		return -EFAULT;
-	return fake_driver.start_prepare(naughty->fake, node, cpu, ring, user);
+	return fake_driver.start_prepare(naughty->fake, node, cpu, ring, sqe, user);
 }
 
 /* Two of three are interrupted, before they have done anything or after it. */
@@ -362,6 +368,7 @@ static int setup(void **state)
 	bad->options = options;
 	bad->random = bad->naughty.random = 0x5eed;
 	bad->naughty.fake = bad->machine.fake = fake_create(layout, 1, options->capabilities);
+	bad->naughty.owned = options->capabilities & SIDECAR_CAP_OWNERSHIP;
 	if (options->timeout_ns)
 		fake_set_timeout(bad->machine.fake, (unsigned int)(options->timeout_ns / MS));
 	pthread_mutex_init(&bad->naughty.lock, NULL);
@@ -655,9 +662,14 @@ static void test_EFAULT(void **state)
 	run_both(state, BAD);
 }
 
+static void test_EFAULT_of_a_read(void **state)
+{
+	run_both(state, BAD_READ);
+}
+
 static void test_all_of_it(void **state)
 {
-	run_both(state, FABRICATE | DUPLICATE | LATE | INTERRUPT | BUSY | BAD);
+	run_both(state, FABRICATE | DUPLICATE | LATE | INTERRUPT | BUSY | BAD | BAD_READ);
 }
 
 /* Kept back until another CPU of the node completes something. */
@@ -725,6 +737,7 @@ int main(void)
 		EACH(test_EINTR_of_a_cancel),
 		EACH(test_EBUSY),
 		EACH(test_EFAULT),
+		EACH(test_EFAULT_of_a_read),
 		EACH(test_all_of_it),
 		BAD_CASE(test_lost_until_the_next, original),
 		BAD_CASE(test_R9_one_never_answers, impatient),
