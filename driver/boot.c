@@ -21,6 +21,7 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 
+#include "claim.h"
 #include "driver.h"
 #include "trampoline.h"
 
@@ -680,6 +681,59 @@ static int stop_vp(struct scdrv_vp *vp, void *unused)
 	}
 	reset_vp(vp);
 	return 0;
+}
+
+static int ask_to_leave(struct scdrv_vp *vp, void *unused)
+{
+	if (in_sidecar(vp) && !shm_read_acquire(&vp->failed) &&
+	    shm_cas_u8(vp->status, SIDECAR_STATUS_IDLE, SIDECAR_STATUS_REMOVE))
+		scdrv_kick(vp);
+	return 0;
+}
+
+static int is_staying(struct scdrv_vp *vp, void *unused)
+{
+	return in_sidecar(vp) && !shm_read_acquire(&vp->failed) &&
+	       scdrv_status(vp) != SIDECAR_STATUS_REMOVED;
+}
+
+static bool all_have_left(const void *context)
+{
+	return !for_each_vp(is_staying, NULL);
+}
+
+static unsigned int left;
+
+/* SVM is off in a CPU that has left; in one that is parked by force INIT has cleared EFER. */
+static int park_vp(struct scdrv_vp *vp, void *trampoline)
+{
+	if (!in_sidecar(vp))
+		return 0;
+	if (is_staying(vp, NULL)) {
+		pr_warn("CPU %u does not leave the sidecar: it is parked by force\n", vp->cpu);
+		park_all(trampoline, &vp, 1);
+	} else {
+		scdrv_apic_init(vp->apic_id);
+		left++;
+	}
+	scdrv_claim_remove_vp(vp);
+	return 0;
+}
+
+unsigned int scdrv_boot_park_all(void)
+{
+	struct sidecar_trampoline *trampoline;
+
+	cpus_read_lock();
+	for_each_vp(ask_to_leave, NULL);
+	wait_until(all_have_left, NULL, min(PARK_MS, scdrv_timeout_ms));
+	trampoline = scdrv_trampoline_borrow();
+	left = 0;
+	for_each_vp(park_vp, trampoline);
+	msleep(SETTLE_MS);
+	scdrv_trampoline_return();
+	cpus_read_unlock();
+	return left;
 }
 
 void scdrv_boot_stop(void)

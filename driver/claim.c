@@ -305,10 +305,12 @@ void scdrv_claim_kick(struct scdrv_vp *vp)
 
 /* ---- ownership ------------------------------------------------------------------------------- */
 
+static bool shut; /* under every scan_lock */
+
 /* Whether this file may start a command now; under scan_lock. */
 static int startable(const struct scdrv_file *file, const struct scdrv_vp *vp)
 {
-	if (vp->claim == SCDRV_REMOVED)
+	if (vp->claim == SCDRV_REMOVED || shut)
 		return -ENOENT;
 	if (shm_read(&vp->failed))
 		return -ETIMEDOUT;
@@ -774,6 +776,57 @@ void scdrv_claim_let_go(struct scdrv_vp *vp, enum scdrv_claim claim, const char 
 	wake_up_all(&vp->wait);
 	spin_unlock_irqrestore(&vp->node->scan_lock, flags);
 	wake_up_all(&vp->node->wait);
+}
+
+/* ---- reboot ---------------------------------------------------------------------------------- */
+
+void scdrv_claim_shut(void)
+{
+	unsigned long flags;
+	unsigned int n;
+
+	WRITE_ONCE(shut, true);
+	for (n = 0; n < scdrv_node_count; n++) {
+		/* Who looked before has started by now. */
+		spin_lock_irqsave(&scdrv_nodes[n]->scan_lock, flags);
+		spin_unlock_irqrestore(&scdrv_nodes[n]->scan_lock, flags);
+	}
+}
+
+void scdrv_claim_stop_now(struct scdrv_vp *vp)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&vp->node->scan_lock, flags);
+	stop(vp);
+	spin_unlock_irqrestore(&vp->node->scan_lock, flags);
+}
+
+bool scdrv_claim_is_settled(struct scdrv_vp *vp)
+{
+	unsigned long flags;
+	bool settled;
+
+	spin_lock_irqsave(&vp->node->scan_lock, flags);
+	settled = !in_flight(vp) && !vp->failing && vp->claim != SCDRV_CLAIMING;
+	spin_unlock_irqrestore(&vp->node->scan_lock, flags);
+	return settled;
+}
+
+void scdrv_claim_remove_vp(struct scdrv_vp *vp)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&vp->node->scan_lock, flags);
+	list_del_init(&vp->busy);
+	vp->failing = false;
+	if (in_flight(vp))
+		finish(vp, -ETIMEDOUT);
+	if (vp->claim == SCDRV_ASYNC_STOPPED)
+		spoil_completion(vp);
+	set_claim(vp, SCDRV_REMOVED);
+	wake_up_all(&vp->wait);
+	spin_unlock_irqrestore(&vp->node->scan_lock, flags);
 }
 
 /* ---- hotplug --------------------------------------------------------------------------------- */

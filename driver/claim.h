@@ -91,6 +91,16 @@ void scdrv_claim_end_held(struct scdrv_vp *vp);
 void scdrv_claim_disown(struct scdrv_vp *vp);
 void scdrv_claim_let_go(struct scdrv_vp *vp, enum scdrv_claim claim, const char *failure);
 
+/*
+ * For reboot: shut lets no command and no claim begin any more, and stop_now stops what is in
+ * flight. settled: nothing is in flight and nothing half claimed. remove: SCDRV_REMOVED; a command
+ * that is still in flight, on a CPU that has been parked, ends with ETIMEDOUT.
+ */
+void scdrv_claim_shut(void);
+void scdrv_claim_stop_now(struct scdrv_vp *vp);
+bool scdrv_claim_is_settled(struct scdrv_vp *vp);
+void scdrv_claim_remove_vp(struct scdrv_vp *vp);
+
 struct scdrv_claim_info {
 	u32 state;		 /* SIDECAR_CPU_STATE_* */
 	const void *owner;	 /* to be compared, not used; NULL: nobody's */

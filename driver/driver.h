@@ -13,6 +13,7 @@
  *   irq.c        one Linux IRQ a node for completions
  *   hotplug.c    a sidecar CPU becomes Linux's
  *   move.c       CPUs in bulk, to the sidecar and back, and from the beginning
+ *   power.c      suspend, reboot, kexec, panic
  *   device.c     the character device: open, read, poll, close
  *   ioctl.c      its ioctls
  *   uring.c      its commands for a ring
@@ -216,7 +217,7 @@ int scdrv_boot_take(const struct sidecar_boot_output *output, struct sidecar_ext
 /* Parks every sidecar CPU in wait-for-SIPI; afterwards none of them uses memory of ours. */
 void scdrv_boot_stop(void);
 
-/* Whether INIT and SIPI bring this CPU, or any, into the sidecar: not where a hypervisor starts them. */
+/* Whether INIT and SIPI start this CPU, or any, in the sidecar: not where a hypervisor does. */
 bool scdrv_boot_can_restart(const struct scdrv_vp *vp);
 bool scdrv_boot_can_restart_any(void);
 
@@ -228,6 +229,13 @@ bool scdrv_boot_can_restart_any(void);
  */
 void scdrv_boot_park(struct scdrv_vp *const *vps, unsigned int count);
 void scdrv_boot_restart(struct scdrv_vp *const *vps, unsigned int count);
+
+/*
+ * For reboot, after scdrv_claim_shut: every sidecar CPU waits for SIPI with SVM off, or has been
+ * parked by force, and is SCDRV_REMOVED. How many did not need force. Bounded; sleeps; takes
+ * cpus_read_lock.
+ */
+unsigned int scdrv_boot_park_all(void);
 
 /* The request interrupt: look at your status byte. Any context. */
 void scdrv_kick(struct scdrv_vp *vp);
@@ -274,6 +282,11 @@ void scdrv_move_exit(void); /* afterwards no CPU enters the sidecar; before the 
 /* Linux could not bring a CPU online that it had taken: it returns to the sidecar. Any context. */
 void scdrv_move_return_later(void);
 void scdrv_move_flush(void); /* after the last of the above */
+
+/* ---- power.c --------------------------------------------------------------------------------- */
+
+int scdrv_power_init(void);
+void scdrv_power_exit(void);
 
 /* ---- device.c (the other half) --------------------------------------------------------------- */
 

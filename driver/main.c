@@ -513,6 +513,7 @@ static const struct {
 	{scdrv_move_init, scdrv_move_exit},
 	{scdrv_sysfs_init, scdrv_sysfs_exit},
 	{add_devices, remove_devices},
+	{scdrv_power_init, scdrv_power_exit},
 };
 
 static void leave_steps(unsigned int count)

@@ -25,7 +25,7 @@
 #include "move.h"
 
 static DEFINE_MUTEX(moving);
-static bool open; /* under moving */
+static bool open; /* false: no CPU enters the sidecar any more */
 
 /* CPUs of one node that will start together, and what is told of each. */
 struct batch {
@@ -129,7 +129,7 @@ static void settle(struct entry *entry, enum scdrv_claim absent, const char *rea
 	}
 }
 
-/* Each is disowned. Let go under the same lock, so that Linux finds it in one place or the other. */
+/* Each is disowned. Let go under the same lock: Linux finds it in one place or the other. */
 static void start_batch(struct batch *batch, enum scdrv_claim absent, const char *reason)
 {
 	unsigned int i;
@@ -282,7 +282,7 @@ static void return_work(struct work_struct *work)
 	unsigned int n;
 
 	mutex_lock(&moving);
-	for (n = 0; open && n < scdrv_node_count; n++)
+	for (n = 0; READ_ONCE(open) && n < scdrv_node_count; n++)
 		look_for_returned(scdrv_nodes[n]);
 	mutex_unlock(&moving);
 }
@@ -299,22 +299,18 @@ void scdrv_move_flush(void)
 	cancel_work_sync(&returned);
 }
 
-static void set_open(bool value)
-{
-	mutex_lock(&moving);
-	open = value;
-	mutex_unlock(&moving);
-}
-
 int scdrv_move_init(void)
 {
-	set_open(true);
+	WRITE_ONCE(open, true);
 	return 0;
 }
 
+/* Whoever is moving CPUs looks at it before each; then the mutex is free. */
 void scdrv_move_exit(void)
 {
-	set_open(false);
+	WRITE_ONCE(open, false);
+	mutex_lock(&moving);
+	mutex_unlock(&moving);
 }
 
 /* ---- the calls ------------------------------------------------------------------------------- */
@@ -333,8 +329,8 @@ static void run_batch(struct batch *batch, unsigned int request)
 static int move_one(struct batch *batch, struct scdrv_vp *vp, unsigned int request,
 		    struct sidecar_move *move)
 {
-	if (signal_pending(current))
-		return -EINTR;
+	if (signal_pending(current) || !READ_ONCE(open))
+		return -EINTR; /* not open: the machine goes down */
 	if (!vp || !vp->index)
 		return -EINVAL;
 	if (batch_has(batch, vp))

@@ -4,12 +4,13 @@
  *
  *   driver_vp none NODE [CPU]	NONE on one or every sidecar CPU; prints "CPU:result" for each
  *   driver_vp busy CPU SECONDS	an endless guest on a CPU of node 0, until the time is up
+ *   driver_vp take|give|reset CPU…	on node 0, in one call; prints "CPU:result" for each
  *   driver_vp munmap SECONDS	makes Linux send TLB shootdowns; prints how many mappings it took
  */
 #include <pthread.h>
 #include <stdbool.h>
 
-#include "device.h"
+#include "move.h"
 
 static int print_none(int fd, uint32_t cpu)
 {
@@ -58,6 +59,31 @@ static int busy(unsigned int cpu, long seconds)
 	return 0;
 }
 
+static int move(const char *what, char *const cpus[], unsigned int count)
+{
+	unsigned long request = !strcmp(what, "take") ? SIDECAR_IOC_TAKE :
+				!strcmp(what, "give") ? SIDECAR_IOC_GIVE :
+							SIDECAR_IOC_RESET;
+	int fd = open(DEVICE, O_RDWR | O_CLOEXEC);
+	struct sidecar_move *moves = calloc(count, sizeof(*moves));
+	int call, error, failures = 0;
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		moves[i].cpu = atoi(cpus[i]);
+	call = move_cpus(fd, request, moves, count);
+	for (i = 0; i < count; i++) {
+		error = call ? call : moves[i].error;
+		failures += error != 0;
+		printf("%s%u:%s", i ? " " : "", moves[i].cpu,
+		       error ? strerrorname_np(error) : "ok");
+	}
+	putchar('\n');
+	free(moves);
+	close(fd);
+	return failures != 0;
+}
+
 static bool munmap_over;
 
 static void *stay_on_cpu(void *unused)
@@ -99,6 +125,10 @@ int main(int argc, char **argv)
 		return busy(atoi(argv[2]), atoi(argv[3]));
 	if (argc == 3 && !strcmp(argv[1], "munmap"))
 		return munmap_load(atoi(argv[2]));
-	fprintf(stderr, "usage: driver_vp none NODE [CPU] | busy CPU SECONDS | munmap SECONDS\n");
+	if (argc >= 3 && (!strcmp(argv[1], "take") || !strcmp(argv[1], "give") ||
+			  !strcmp(argv[1], "reset")))
+		return move(argv[1], argv + 2, argc - 2);
+	fprintf(stderr, "usage: driver_vp none NODE [CPU] | busy CPU SECONDS | "
+			"take|give|reset CPU… | munmap SECONDS\n");
 	return 2;
 }

@@ -35,5 +35,9 @@ check "a program runs on it" taskset 4 true
 wait
 is "the guest did not mind" "$(cat /tmp/loop)" cancelled
 is "the others stay" "$(driver_vp none 0 | tr '\n' ' ')" "1:ok 2:ENOENT 3:ok "
+is "CPUs do not move here but by Linux's own means" \
+	"$(driver_vp take 2) $(driver_vp give 1) $(driver_vp reset 3)" \
+	"2:EOPNOTSUPP 1:EOPNOTSUPP 3:EOPNOTSUPP"
+is "nothing has happened" "$(driver_vp none 0 | tr '\n' ' ')" "1:ok 2:ENOENT 3:ok "
 check "rmmod" rmmod sidecar
 done_testing
