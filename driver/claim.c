@@ -414,9 +414,7 @@ int scdrv_claim_attach(struct scdrv_file *file, struct scdrv_partition *partitio
 
 int scdrv_claim_start(struct scdrv_file *file, struct scdrv_vp *vp)
 {
-	int error = scdrv_claim_own(file, vp);
-
-	return error ? error : begin(file, vp, NULL);
+	return begin(file, vp, NULL);
 }
 
 int scdrv_claim_submit(struct scdrv_file *file, struct scdrv_vp *vp, struct scdrv_waiter *waiter)
@@ -488,9 +486,7 @@ int scdrv_claim_run(struct scdrv_file *file, struct scdrv_vp *vp)
 	unsigned long flags;
 	int error;
 
-	error = scdrv_claim_own(file, vp);
-	if (!error)
-		error = begin(file, vp, &waiter);
+	error = begin(file, vp, &waiter);
 	if (error)
 		return error;
 	if (waiter.watches)

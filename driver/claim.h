@@ -50,6 +50,7 @@ static inline bool scdrv_claim_is_owner(const struct scdrv_file *file, const str
 	return READ_ONCE(vp->owner) == file;
 }
 
+/* Of a VP that the file owns, else EBUSY: see scdrv_file_claim(). */
 int scdrv_claim_start(struct scdrv_file *file, struct scdrv_vp *vp);
 int scdrv_claim_run(struct scdrv_file *file, struct scdrv_vp *vp);
 /*

@@ -101,9 +101,25 @@ static int is_same_file(const void *filp, struct file *other, unsigned int fd)
 	return filp == other;
 }
 
-bool scdrv_file_is_open(struct file *filp, struct files_struct *table)
+/* Whether a descriptor of this table is the file. */
+static bool is_open_in(struct file *filp, struct files_struct *table)
 {
 	return iterate_fd(table, 0, is_same_file, filp);
+}
+
+/* A close that comes after the look at the table finds the claim and ends it. */
+int scdrv_file_claim(struct file *filp, struct scdrv_vp *vp)
+{
+	struct scdrv_file *file = filp->private_data;
+	int error;
+
+	if (scdrv_claim_is_owner(file, vp))
+		return 0;
+	error = scdrv_claim_own(file, vp);
+	if (error || is_open_in(filp, current->files))
+		return error;
+	scdrv_claim_release(file, current->files);
+	return -EBADF;
 }
 
 /*
@@ -112,7 +128,7 @@ bool scdrv_file_is_open(struct file *filp, struct files_struct *table)
  */
 static int device_flush(struct file *filp, fl_owner_t id)
 {
-	if (id && !scdrv_file_is_open(filp, id))
+	if (id && !is_open_in(filp, id))
 		scdrv_claim_release(filp->private_data, id);
 	return 0;
 }

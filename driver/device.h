@@ -13,7 +13,11 @@ int scdrv_mmap(struct file *filp, struct vm_area_struct *vma);
 /* The VP of a Linux CPU number, whole: nothing is cut off. NULL: outside the node. */
 struct scdrv_vp *scdrv_file_vp(struct scdrv_file *file, unsigned long cpu);
 
-/* Whether a descriptor of this table is the file. */
-bool scdrv_file_is_open(struct file *filp, struct files_struct *table);
+/*
+ * Claims the VP for the caller's descriptor table, which must hold the file: its close is what ends
+ * the claim. 0 also if the file owns the VP already; EBADF if the descriptor was closed meanwhile;
+ * else as START. May sleep.
+ */
+int scdrv_file_claim(struct file *filp, struct scdrv_vp *vp);
 
 #endif

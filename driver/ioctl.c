@@ -115,21 +115,25 @@ static long ioctl_attach(struct scdrv_file *file, unsigned long argument)
 	return error;
 }
 
-static long ioctl_vp(struct scdrv_file *file, unsigned int request, unsigned long cpu)
+static long ioctl_vp(struct file *filp, unsigned int request, unsigned long cpu)
 {
+	struct scdrv_file *file = filp->private_data;
 	struct scdrv_vp *vp = scdrv_file_vp(file, cpu);
+	int error;
 
 	if (!vp)
 		return -EINVAL;
 	switch (request) {
 	case SIDECAR_IOC_START:
-		return scdrv_claim_start(file, vp);
+		error = scdrv_file_claim(filp, vp);
+		return error ? error : scdrv_claim_start(file, vp);
 	case SIDECAR_IOC_RUN:
-		return scdrv_claim_run(file, vp);
+		error = scdrv_file_claim(filp, vp);
+		return error ? error : scdrv_claim_run(file, vp);
 	case SIDECAR_IOC_STOP:
 		return scdrv_claim_stop(file, vp);
 	case SIDECAR_IOC_CLAIM:
-		return scdrv_claim_own(file, vp);
+		return scdrv_file_claim(filp, vp);
 	default:
 		scdrv_claim_cancel(file, vp);
 		return 0;
@@ -146,7 +150,7 @@ long scdrv_ioctl(struct file *filp, unsigned int request, unsigned long argument
 	case SIDECAR_IOC_STOP:
 	case SIDECAR_IOC_CANCEL:
 	case SIDECAR_IOC_CLAIM:
-		return ioctl_vp(file, request, argument);
+		return ioctl_vp(filp, request, argument);
 	case SIDECAR_IOC_INFO:
 		return ioctl_info(file, (void __user *)argument);
 	case SIDECAR_IOC_CAPS:

@@ -49,7 +49,8 @@ int scdrv_mmap(struct file *filp, struct vm_area_struct *vma)
 	if (vma->vm_flags & VM_EXEC)
 		return -EACCES;
 	vma->vm_flags &= ~VM_MAYEXEC;
-	vma->vm_flags |= VM_PFNMAP | VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP;
+	/* VM_IO: madvise(MADV_DOFORK) must not undo VM_DONTCOPY. */
+	vma->vm_flags |= VM_IO | VM_PFNMAP | VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP;
 	vma->vm_ops = &device_vm_ops;
 	return 0;
 }

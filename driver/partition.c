@@ -77,7 +77,6 @@ static void range_free(struct guest_range *range)
 	kfree(range);
 }
 
-/* Not yet charged. */
 static struct guest_range *range_alloc(const struct sidecar_ioctl_map *map)
 {
 	struct guest_range *range = kzalloc(sizeof(*range), GFP_KERNEL_ACCOUNT);
@@ -128,18 +127,19 @@ static int pin_range(struct guest_range *range, u64 user)
 	return error == -EFAULT ? pin_all(range, user, FOLL_LONGTERM) : error;
 }
 
+/* Charged first: the array of a length that nobody may pin could take all memory. */
 static struct guest_range *range_create(const struct sidecar_ioctl_map *map)
 {
-	struct guest_range *range = range_alloc(map);
-	int error;
+	unsigned long pages = map->length >> PAGE_SHIFT;
+	struct guest_range *range;
+	int error = account_locked_vm(current->mm, pages, true);
 
-	if (!range)
-		return ERR_PTR(-ENOMEM);
-	error = account_locked_vm(current->mm, range->pages, true);
-	if (error) {
-		kvfree(range->page);
-		kfree(range);
+	if (error)
 		return ERR_PTR(error);
+	range = range_alloc(map);
+	if (!range) {
+		account_locked_vm(current->mm, pages, false);
+		return ERR_PTR(-ENOMEM);
 	}
 	range->mm = current->mm;
 	mmgrab(range->mm);

@@ -13,7 +13,6 @@
  */
 #include <linux/build_bug.h>
 #include <linux/io_uring.h>
-#include <linux/sched.h>
 
 #include "claim.h"
 #include "device.h"
@@ -52,18 +51,6 @@ static int parse(struct io_uring_cmd *ring, struct scdrv_vp **vp)
 	return *vp ? 0 : -EINVAL;
 }
 
-/* A close that comes after the look at the table finds the claim and ends it. */
-static int claim(struct file *filp, struct scdrv_vp *vp)
-{
-	struct scdrv_file *file = filp->private_data;
-	int error = scdrv_claim_own(file, vp);
-
-	if (error || scdrv_file_is_open(filp, current->files))
-		return error;
-	scdrv_claim_release(file, current->files);
-	return -EBADF;
-}
-
 int scdrv_uring_cmd(struct io_uring_cmd *ring, unsigned int flags)
 {
 	struct scdrv_file *file = ring->file->private_data;
@@ -74,7 +61,7 @@ int scdrv_uring_cmd(struct io_uring_cmd *ring, unsigned int flags)
 	if (!error && !scdrv_claim_is_owner(file, vp)) {
 		if (flags & IO_URING_F_NONBLOCK)
 			return -EAGAIN; /* comes again from a worker, where claiming may sleep */
-		error = claim(ring->file, vp);
+		error = scdrv_file_claim(ring->file, vp);
 	}
 	if (error)
 		return error;

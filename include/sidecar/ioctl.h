@@ -35,7 +35,7 @@ SIDECAR_ASSERT_SIZE(struct sidecar_node_ioctl_info, 12);
  *
  * START  asks a CPU to take the command in its command page; read() tells when it is complete.
  *        EINVAL CPU outside the node, ENOENT not in the sidecar, EBUSY in use or owned by another
- *        open file, ETIMEDOUT the CPU has failed.
+ *        open file, ETIMEDOUT the CPU has failed, EBADF the descriptor was closed meanwhile.
  * STOP   asks a started CPU to stop. EINVAL: no command of START's is pending. Consumes nothing.
  * RUN    START and waiting in one. EINTR: a signal; the command was stopped, its page is valid.
  *        RUN and START of RUN_VP: ECANCELED, see CANCEL.

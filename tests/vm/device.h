@@ -27,7 +27,9 @@
 #include "tap.h"
 
 #define DEVICE "/dev/" SIDECAR_DEVICE_PREFIX "0"
+#ifndef CPUS
 #define CPUS 4u /* of the node: the base CPU 0 and the sidecar CPUs 1 to 3 */
+#endif
 #define SHMEM_SIZE (CPUS * SIDECAR_PER_CPU_SHMEM)
 #define RESET_PAGE 0xfffff000ull
 #define RESET_OFFSET 0xff0u

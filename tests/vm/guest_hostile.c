@@ -36,11 +36,11 @@ static void test_forbidden(enum vmm_mode mode, const char *mode_name)
 {
 	for (size_t i = 0; i < COUNT(forbidden); i++) {
 		/* C5 is LDS, and MOV to CR4 below another size, outside 64-bit mode. */
-		if (mode == VMM_REAL && forbidden[i].code[0] == 0xc5)
+		if (mode != VMM_LONG && forbidden[i].code[0] == 0xc5)
 			continue;
 		vmm_load(&vmm, mode, forbidden[i].code, sizeof(forbidden[i].code));
 		tap_check(vmm_reaches_handler(&vmm, forbidden[i].vector) &&
-				  vmm_pushed_rip(&vmm, mode == VMM_LONG && forbidden[i].vector ==
+				  vmm_pushed_rip(&vmm, mode != VMM_REAL && forbidden[i].vector ==
 										   13) == VMM_CODE,
 			  "%s is exception %u, %s", forbidden[i].name, forbidden[i].vector,
 			  mode_name);
@@ -120,6 +120,61 @@ static void test_svme(void)
 	tap_check(vmm_run(&vmm) && vmm.gps[SIDECAR_GP_RAX] == 0x500, "EFER is read without it");
 }
 
+/* MSRs that steer the processor or the machine, not the guest: the VMM is asked, nothing happens. */
+static void test_msrs(void)
+{
+	static const struct {
+		const char *name;
+		uint32_t msr;
+		uint64_t value;
+	} msrs[] = {
+		{"DEBUGCTL", 0x1d9, 3},
+		{"VM_CR", 0xc0010114, 0x10},
+		{"IGNNE", 0xc0010115, 1},
+		{"SMM_CTL", 0xc0010116, 1},
+		{"VM_HSAVE_PA", 0xc0010117, 0x1000},
+		{"SYSCFG", 0xc0010010, 1u << 19},
+		{"HWCR", 0xc0010015, 1},
+		{"TOP_MEM", 0xc001001a, 0x1000000},
+		{"the x2APIC's ICR", 0x830, 0x000c0600},
+		{"the x2APIC's EOI", 0x80b, 0},
+		{"the x2APIC's SVR", 0x80f, 0xff},
+		{"MCG_STATUS", 0x17a, 4},
+		{"PRED_CMD", 0x49, 1},
+		{"a performance counter", 0xc0010000, 0x430076},
+	};
+	const struct hv_msr_message *message = vmm_payload(&vmm);
+
+	for (size_t i = 0; i < COUNT(msrs); i++) {
+		VMM_LOAD(&vmm, VMM_LONG, 0x0f, 0x30, 0xf4);
+		vmm.gps[SIDECAR_GP_RCX] = msrs[i].msr;
+		vmm.gps[SIDECAR_GP_RAX] = msrs[i].value;
+		vmm.gps[SIDECAR_GP_RDX] = 0;
+		tap_check(vmm_run(&vmm) && vmm_message_type(&vmm) == HV_MESSAGE_MSR_INTERCEPT &&
+				  message->msr_number == msrs[i].msr &&
+				  message->rax == msrs[i].value &&
+				  message->header.rip == VMM_CODE,
+			  "wrmsr of %s is told to the VMM", msrs[i].name);
+	}
+}
+
+/* Ports that make a machine enter SMM, reset or show its devices. */
+static void test_ports(void)
+{
+	static const uint16_t ports[] = {0xb2, 0xb3, 0x92, 0x64, 0x60, 0xcf8, 0xcf9, 0xcfc, 0x20,
+					 0x70, 0x3f8, 0x510, 0x604, 0xb004, 0xffff};
+	const struct hv_io_message *io = vmm_payload(&vmm);
+
+	for (size_t i = 0; i < COUNT(ports); i++) {
+		VMM_LOAD(&vmm, VMM_LONG, 0xee, 0xf4); /* out dx, al */
+		vmm.gps[SIDECAR_GP_RDX] = ports[i];
+		vmm.gps[SIDECAR_GP_RAX] = 0xfe;
+		tap_check(vmm_run(&vmm) && vmm_message_type(&vmm) == HV_MESSAGE_IO_PORT_INTERCEPT &&
+				  io->port_number == ports[i] && io->rax == 0xfe,
+			  "out to port %#x is told to the VMM", ports[i]);
+	}
+}
+
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 /* The machine's own devices and memory at the same addresses are not the guest's. */
@@ -148,6 +203,91 @@ static void test_machine(void)
 				  memory->header.intercept_access_type == HV_INTERCEPT_ACCESS_WRITE,
 			  "a write to %#llx is told to the VMM", (unsigned long long)gpas[i]);
 	}
+}
+
+static bool is_own(uint64_t gpa)
+{
+	return gpa < VMM_MEMORY_SIZE ||
+	       (gpa >= VMM_READ_ONLY && gpa < VMM_NO_EXECUTE + SIDECAR_PAGE_SIZE);
+}
+
+/* The 1 GiB around it mapped where the guest looks; its code and tables stay in the first. */
+static void look_at(uint64_t gpa)
+{
+	uint64_t entry = (gpa & ~0x1fffffull) | 0x87;
+
+	memcpy(vmm.memory + VMM_PD + 8 * 511, &entry, 8);
+	vmm.gps[SIDECAR_GP_RBX] = 0x3fe00000 | (gpa & 0x1fffff);
+}
+
+static bool is_told(uint64_t gpa, uint8_t access)
+{
+	const struct hv_memory_message *memory = vmm_payload(&vmm);
+
+	if (vmm_run(&vmm) && vmm_message_type(&vmm) == HV_MESSAGE_UNMAPPED_GPA &&
+	    memory->guest_physical_address == gpa && memory->header.intercept_access_type == access)
+		return true;
+	tap_note("GPA %#llx: message %#x of %#llx, access %u", (unsigned long long)gpa,
+		 vmm_message_type(&vmm), (unsigned long long)memory->guest_physical_address,
+		 memory->header.intercept_access_type);
+	return false;
+}
+
+/* Nothing of what is there comes to the guest, and nothing of the guest's goes there. */
+static bool read_is_told(uint64_t gpa)
+{
+	VMM_LOAD(&vmm, VMM_LONG, 0x48, 0x8b, 0x03, 0xf4); /* mov rax, [rbx] */
+	look_at(gpa);
+	vmm.gps[SIDECAR_GP_RAX] = 0x5a5a;
+	return is_told(gpa, HV_INTERCEPT_ACCESS_READ) && vmm.gps[SIDECAR_GP_RAX] == 0x5a5a;
+}
+
+static bool fetch_is_told(uint64_t gpa)
+{
+	VMM_LOAD(&vmm, VMM_LONG, 0xff, 0xe3); /* jmp rbx */
+	look_at(gpa);
+	return is_told(gpa, HV_INTERCEPT_ACCESS_EXECUTE);
+}
+
+static bool write_is_told(uint64_t gpa)
+{
+	VMM_LOAD(&vmm, VMM_LONG, 0xf0, 0x48, 0x01, 0x03, 0xf4); /* lock add [rbx], rax */
+	look_at(gpa);
+	return is_told(gpa, HV_INTERCEPT_ACCESS_WRITE);
+}
+
+/* A page in every 2 MiB of what the machine has, and beyond. */
+static void test_all_memory(void)
+{
+	unsigned int wrong = 0, tried = 0;
+
+	for (uint64_t gpa = 0; gpa < 1ull << 30; gpa += 0x201000, tried++) {
+		if (!is_own(gpa))
+			wrong += !read_is_told(gpa);
+	}
+	for (unsigned int bit = 30; bit < 40; bit++, tried += 3)
+		wrong += !read_is_told(1ull << bit) + !write_is_told((1ull << bit) + 0x1000) +
+			 !fetch_is_told((1ull << bit) + 0x2000);
+	tap_check(wrong == 0, "%u pages of the machine's are not the guest's", tried);
+}
+
+static void test_apic(void)
+{
+	tap_check(read_is_told(0xfee00020), "a read of the APIC's page is told to the VMM");
+	tap_check(write_is_told(0xfee00300), "so is a locked write of its ICR");
+	tap_check(fetch_is_told(0xfee00000), "and a jump there");
+}
+
+/* Its tables are where it has no memory: the walk is told, not done in the machine's. */
+static void test_tables_elsewhere(void)
+{
+	const struct hv_memory_message *memory = vmm_payload(&vmm);
+
+	VMM_LOAD(&vmm, VMM_LONG, 0x0f, 0x22, 0xd8, 0xf4); /* mov cr3, rax */
+	vmm.gps[SIDECAR_GP_RAX] = 0x1000000;
+	tap_check(vmm_run(&vmm) && vmm_message_type(&vmm) == HV_MESSAGE_UNMAPPED_GPA &&
+			  (memory->guest_physical_address & ~0xfffull) == 0x1000000,
+		  "page tables in the machine's memory are told to the VMM");
 }
 
 /* ---- loops ----------------------------------------------------------------------------------- */
@@ -291,12 +431,18 @@ int main(void)
 	vmm_insert_module();
 	vmm_open(&vmm, 1);
 	test_forbidden(VMM_REAL, "real mode");
+	test_forbidden(VMM_PROTECTED, "32-bit");
 	test_forbidden(VMM_LONG, "64-bit");
 	test_harmless();
 	test_values();
 	test_user_mode();
 	test_svme();
+	test_msrs();
+	test_ports();
 	test_machine();
+	test_all_memory();
+	test_apic();
+	test_tables_elsewhere();
 	test_plain_loops();
 	test_internal_exits();
 	test_exception_loops();

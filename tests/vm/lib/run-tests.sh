@@ -8,6 +8,7 @@
 
 tests=/usr/lib/sidecar/tests
 trouble='BUG:|WARNING:|Oops|general protection|Call Trace:|refcount_t:|list_(add|del) corruption'
+trouble="$trouble|detected stalls|self-detected stall|soft lockup|blocked for more than"
 online_at_boot=$(cat /sys/devices/system/cpu/online)
 failed=0
 
@@ -49,6 +50,7 @@ for item; do
 	*@*)	seconds=${item#*@} ;;
 	*)	seconds=60 ;;
 	esac
+	[ -z "$SIDECAR_TEST_LONG" ] || seconds=$((seconds * 30))
 	echo "# program $name"
 	run_program "$name" "$seconds"
 	status=$?
