@@ -53,7 +53,7 @@ named() {
 }
 
 lint() {
-	cd "$man" && mandoc -Tlint -Wwarning man3/*.3 man7/*.7
+	cd "$man" && mandoc -Tlint -Wwarning man3/*.3 man7/*.7 man8/*.8
 }
 
 prototypes >"$scratch/header"
