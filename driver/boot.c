@@ -23,6 +23,7 @@
 
 #include "claim.h"
 #include "driver.h"
+#include "trace.h"
 #include "trampoline.h"
 
 #define SPIN_NS (200 * NSEC_PER_USEC) /* most waits end within this */
@@ -188,6 +189,7 @@ static void mark_failed(struct sidecar_trampoline *trampoline, struct scdrv_vp *
 	force_park(trampoline, vp);
 	shm_write_release(vp->status, SIDECAR_STATUS_REMOVED);
 	shm_write_release(&vp->failed, 1u);
+	trace_fail(vp, reason);
 	wake_up_all(&vp->wait);
 	wake_up_all(&vp->node->wait);
 }
@@ -320,6 +322,7 @@ static int adopt_vp(struct scdrv_vp *vp, const struct sidecar_extension_cpu *fro
 		return -EPROTO;
 	}
 	vp->state = node_va(vp->node, from->state_page);
+	vp->cr3 = from->cr3;
 	return 0;
 }
 

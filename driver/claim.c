@@ -36,6 +36,7 @@
 
 #include "claim.h"
 #include "partition.h"
+#include "trace.h"
 
 #define SIGNAL_GRACE_MS 20 /* R5: a register command takes microseconds */
 #define TICK_MAX_MS 100
@@ -132,6 +133,7 @@ static void finish(struct scdrv_vp *vp, int error)
 		finish_ring(vp, error);
 	else
 		finish_async(vp, error);
+	trace_complete(vp, error);
 	wake_up_all(&vp->wait);
 }
 
@@ -171,6 +173,7 @@ static void stop(struct scdrv_vp *vp)
 		return;
 	}
 	set_claim(vp, is_sync(vp) ? SCDRV_SYNC_STOPPING : SCDRV_ASYNC_STOPPING);
+	trace_stop(vp, 0);
 	scdrv_kick(vp);
 }
 
@@ -181,6 +184,7 @@ static int launch(struct scdrv_vp *vp, struct scdrv_waiter *waiter)
 	u32 command = shm_read(&vp->command->command);
 
 	vp->has_deadline = false;
+	vp->code = command;
 	vp->runs_guest = command == SIDECAR_COMMAND_RUN_VP;
 	if (vp->runs_guest && vp->cancelled) {
 		vp->cancelled = false;
@@ -198,6 +202,7 @@ static int launch(struct scdrv_vp *vp, struct scdrv_waiter *waiter)
 	list_add_tail(&vp->busy, &vp->node->busy);
 	if (!timer_pending(&vp->node->tick))
 		mod_timer(&vp->node->tick, next_tick());
+	trace_start(vp, 0);
 	scdrv_kick(vp);
 	return 0;
 }
@@ -327,6 +332,7 @@ static struct scdrv_partition *set_owner(struct scdrv_file *file, struct scdrv_v
 	vp->claimer_pid = task_tgid_nr(current);
 	file->claims++;
 	set_claim(vp, SCDRV_CLAIMING);
+	trace_claim(vp);
 	return file->partition ? scdrv_partition_get(file->partition) : NULL;
 }
 
@@ -624,6 +630,7 @@ static void end_release(struct scdrv_file *file, struct scdrv_vp *vp)
 	file->claims--;
 	if (vp->claim == SCDRV_CLOSING)
 		set_claim(vp, SCDRV_AVAIL);
+	trace_release(vp);
 	wake_up_all(&vp->wait);
 	spin_unlock_irqrestore(&vp->node->scan_lock, flags);
 }
@@ -749,8 +756,10 @@ void scdrv_claim_disown(struct scdrv_vp *vp)
 	scrub(vp);
 	scdrv_partition_unbind(vp);
 	spin_lock_irqsave(&vp->node->scan_lock, flags);
-	if (vp->owner)
+	if (vp->owner) {
 		vp->owner->claims--;
+		trace_release(vp);
+	}
 	vp->owner = NULL;
 	vp->claimer = NULL;
 	vp->cancelled = false;
@@ -769,6 +778,8 @@ void scdrv_claim_let_go(struct scdrv_vp *vp, enum scdrv_claim claim, const char 
 	shm_write(&vp->failed, failure ? 1u : 0u);
 	vp->releaser = NULL;
 	set_claim(vp, claim);
+	if (failure)
+		trace_fail(vp, failure);
 	wake_up_all(&vp->wait);
 	spin_unlock_irqrestore(&vp->node->scan_lock, flags);
 	wake_up_all(&vp->node->wait);

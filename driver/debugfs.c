@@ -2,6 +2,7 @@
 /*
  * /sys/kernel/debug/sidecar/node<k>/cpu<n>/{log,fault}: the sidecar kernel's own words and its
  * last report. They come from the state page, so a dead CPU can be asked too.
+ * .../cpu<n>/tables: what the CPU's page tables map; .../cpu<n>/nested: what its guest's do.
  * /sys/kernel/debug/sidecar/memory: what everything takes, in bytes.
  */
 #include <linux/debugfs.h>
@@ -9,6 +10,10 @@
 
 #include "driver.h"
 #include "partition.h"
+#include "walk.h"
+
+#define DUMP_RANGES 4096u     /* lines of a file */
+#define DUMP_CPU_TABLES 4096u /* it has five */
 
 static struct dentry *root;
 
@@ -60,6 +65,89 @@ static int fault_show(struct seq_file *out, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(fault);
 
+/* ---- page tables ----------------------------------------------------------------------------- */
+
+struct dump {
+	struct scdrv_walk walk;
+	struct seq_file *out;
+	unsigned int left; /* lines */
+};
+
+static const char *size_name(u64 page_size)
+{
+	return page_size == PAGE_SIZE ? "4K" : page_size == PMD_SIZE ? "2M" : "1G";
+}
+
+static bool show_range(struct scdrv_walk *walk, const struct scdrv_walk_range *range)
+{
+	struct dump *dump = container_of(walk, struct dump, walk);
+	u32 flags = range->flags;
+
+	if (!dump->left)
+		return false;
+	dump->left--;
+	seq_printf(dump->out, "%016llx-%016llx %012llx r%c%c%c %s%s\n", range->first, range->last,
+		   range->at, flags & SCDRV_WALK_WRITE ? 'w' : '-',
+		   flags & SCDRV_WALK_NO_EXECUTE ? '-' : 'x', flags & SCDRV_WALK_USER ? 'u' : '-',
+		   size_name(range->page_size), flags & SCDRV_WALK_UNCACHED ? " uncached" : "");
+	return true;
+}
+
+void scdrv_walk_show(struct seq_file *out, const struct scdrv_walk *walk, u64 root)
+{
+	struct dump dump = {.walk = *walk, .out = out, .left = DUMP_RANGES};
+
+	dump.walk.visit = show_range;
+	switch (scdrv_walk(&dump.walk, root)) {
+	case 0:
+		return;
+	case -EFAULT:
+		seq_puts(out, "an entry leads to no table\n");
+		return;
+	default:
+		seq_puts(out, "and more\n");
+	}
+}
+
+/* What a sidecar CPU calls its tables is looked at only where they can be. */
+static const u64 *cpu_table(struct scdrv_walk *walk, u64 pa)
+{
+	const struct scdrv_node *node = walk->context;
+
+	if (pa >= node->memory && pa - node->memory < node->memory_size)
+		return node->memory_va + (pa - node->memory);
+	if (pa >= scdrv_image.base_pa && pa - scdrv_image.base_pa < scdrv_image.size)
+		return scdrv_image.base + (pa - scdrv_image.base_pa);
+	return NULL;
+}
+
+/* The first line says where the driver put what they may lead to. */
+static int tables_show(struct seq_file *out, void *unused)
+{
+	struct scdrv_vp *vp = out->private;
+	struct scdrv_node *node = vp->node;
+	struct scdrv_walk walk = {.table = cpu_table,
+				  .tables = DUMP_CPU_TABLES,
+				  .sign_extended = true,
+				  .context = node};
+
+	seq_printf(out, "cr3 %#llx node %#llx image %#llx\n", vp->cr3, (u64)node->memory,
+		   (u64)scdrv_image.base_pa);
+	if (vp->cr3)
+		scdrv_walk_show(out, &walk, vp->cr3);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(tables);
+
+static int nested_show(struct seq_file *out, void *unused)
+{
+	scdrv_partition_dump(out->private, out);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(nested);
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
 static int memory_show(struct seq_file *out, void *unused)
 {
 	unsigned int n;
@@ -81,6 +169,8 @@ static void add_vp(struct scdrv_vp *vp)
 	dir = debugfs_create_dir(name, vp->node->debugfs);
 	debugfs_create_file("log", 0400, dir, vp, &log_fops);
 	debugfs_create_file("fault", 0400, dir, vp, &fault_fops);
+	debugfs_create_file("tables", 0400, dir, vp, &tables_fops);
+	debugfs_create_file("nested", 0400, dir, vp, &nested_fops);
 }
 
 void scdrv_debugfs_init(void)

@@ -21,6 +21,8 @@
  *   claim.c      who may use a VP and what it is doing, in one file
  *   partition.c  guest memory
  *   nested.c     nested page tables
+ *   walk.c       page tables as ranges, for people
+ *   trace.c      tracepoints
  *   sysfs.c      what a person can see
  *   debugfs.c    what a person can see of a dead CPU
  *
@@ -79,6 +81,7 @@ struct scdrv_vp {
 	u32 index;   /* in the node: control->cpu_status[index] */
 	u32 cpu;     /* Linux CPU number */
 	u32 apic_id; /* physical */
+	u64 cr3;     /* PA of its page tables, as the sidecar kernel said; 0: it did not */
 
 	/* Memory shared with the sidecar CPU: shm_*() only. Set before the first IDLE. */
 	u8 *status;
@@ -103,6 +106,7 @@ struct scdrv_vp {
 	struct list_head busy;	     /* in node->busy or node->failing while in flight */
 	unsigned long deadline;	     /* jiffies; means something if has_deadline */
 	bool has_deadline;
+	u32 code;	 /* SIDECAR_COMMAND_* of the command in flight, or of the last one */
 	bool runs_guest; /* the command in flight, or the last one, is RUN_VP */
 	bool slow;	 /* the last RUN took too long for watching it */
 	bool cancelled;	 /* CANCEL found no RUN_VP in flight: the next one does not start */

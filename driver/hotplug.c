@@ -8,6 +8,7 @@
 #include <linux/cpuhotplug.h>
 
 #include "driver.h"
+#include "trace.h"
 
 static int state, late_state;
 
@@ -44,12 +45,14 @@ static int prepare_online(unsigned int cpu)
 	failed = shm_read_acquire(&vp->failed);
 	if (scdrv_vp_reserve_for_hotplug(vp)) {
 		pr_info("CPU %u runs a command and cannot become Linux's now\n", cpu);
+		trace_convert(vp, -EBUSY);
 		return -EBUSY;
 	}
 	if (!failed && !hand_over(vp))
 		pr_err("CPU %u did not leave the sidecar in %u ms: it is reset\n", cpu,
 		       scdrv_timeout_ms);
 	give_to_linux(vp);
+	trace_convert(vp, 0);
 	return 0;
 }
 

@@ -23,6 +23,7 @@
 #include "device.h"
 #include "ioctl.h"
 #include "move.h"
+#include "trace.h"
 
 static DEFINE_MUTEX(moving);
 static bool open; /* false: no CPU enters the sidecar any more */
@@ -162,8 +163,10 @@ static void take_batch(struct batch *batch)
 	for (i = 0; i < batch->count; i++)
 		scdrv_claim_disown(batch->entries[i].vp);
 	start_batch(batch, SCDRV_REMOVED, NULL);
-	for (i = 0; i < batch->count; i++)
+	for (i = 0; i < batch->count; i++) {
 		return_to_linux(&batch->entries[i]);
+		trace_take(batch->entries[i].vp, -batch->entries[i].move->error);
+	}
 }
 
 static int take(struct batch *batch, struct scdrv_vp *vp, struct sidecar_move *move)
@@ -329,6 +332,8 @@ static void run_batch(struct batch *batch, unsigned int request)
 static int move_one(struct batch *batch, struct scdrv_vp *vp, unsigned int request,
 		    struct sidecar_move *move)
 {
+	int error;
+
 	if (signal_pending(current) || !READ_ONCE(open))
 		return -EINTR; /* not open: the machine goes down */
 	if (!vp || !vp->index)
@@ -337,9 +342,14 @@ static int move_one(struct batch *batch, struct scdrv_vp *vp, unsigned int reque
 		run_batch(batch, request);
 	switch (request) {
 	case SIDECAR_IOC_TAKE:
-		return take(batch, vp, move);
+		error = take(batch, vp, move);
+		if (error)
+			trace_take(vp, error);
+		return error;
 	case SIDECAR_IOC_GIVE:
-		return give(vp);
+		error = give(vp);
+		trace_give(vp, error);
+		return error;
 	default:
 		return reset(batch, vp, move);
 	}

@@ -13,6 +13,7 @@
 #include <linux/capability.h>
 #include <linux/delay.h>
 #include <linux/file.h>
+#include <linux/io.h>
 #include <linux/jiffies.h>
 #include <linux/kref.h>
 #include <linux/mm.h>
@@ -27,8 +28,10 @@
 #include "ioctl.h"
 #include "nested.h"
 #include "partition.h"
+#include "walk.h"
 
 #define PIN_BATCH 512ul
+#define DUMP_TABLES (1u << 20) /* of 2 MiB each when full of small pages: 2 TiB */
 #define KNOWN_FLAGS (SIDECAR_MAP_READ | SIDECAR_MAP_WRITE | SIDECAR_MAP_EXECUTE)
 
 struct scdrv_partition {
@@ -457,6 +460,42 @@ void scdrv_partition_report(struct seq_file *out)
 	mutex_lock(&all_lock);
 	list_for_each_entry(partition, &all_partitions, all)
 		report_one(partition, out);
+	mutex_unlock(&all_lock);
+}
+
+static const u64 *nested_table(struct scdrv_walk *walk, u64 pa)
+{
+	cond_resched();
+	return phys_to_virt(pa); /* made by nested.c, of the kernel's own memory */
+}
+
+/* The lock keeps tables from being freed; a sidecar CPU sets only A and D in them. */
+static bool dump_if_bound(struct scdrv_partition *partition, struct scdrv_vp *vp,
+			  struct seq_file *out)
+{
+	struct scdrv_walk walk = {.table = nested_table, .tables = DUMP_TABLES};
+	struct scdrv_vp *bound;
+	bool found = false;
+
+	mutex_lock(&partition->lock);
+	list_for_each_entry(bound, &partition->vps, partition_link)
+		found |= bound == vp;
+	if (found)
+		scdrv_walk_show(out, &walk, scdrv_nested_root(&partition->nested));
+	mutex_unlock(&partition->lock);
+	return found;
+}
+
+/* By way of all partitions: vp->partition may go at any time, one of these may not. */
+void scdrv_partition_dump(struct scdrv_vp *vp, struct seq_file *out)
+{
+	struct scdrv_partition *partition;
+
+	mutex_lock(&all_lock);
+	list_for_each_entry(partition, &all_partitions, all) {
+		if (dump_if_bound(partition, vp, out))
+			break;
+	}
 	mutex_unlock(&all_lock);
 }
 

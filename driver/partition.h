@@ -26,4 +26,7 @@ void scdrv_partition_unbind(struct scdrv_vp *vp);
 struct seq_file;
 void scdrv_partition_report(struct seq_file *out);
 
+/* What the nested tables of a VP map; nothing if it has no partition. */
+void scdrv_partition_dump(struct scdrv_vp *vp, struct seq_file *out);
+
 #endif

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* /sys/class/misc/mshv_vtl_sidecar<index>/cpu<number>/: what a person can see of a CPU. */
 #include <linux/device.h>
+#include <linux/math64.h>
 #include <linux/sysfs.h>
+
+#include <asm/tsc.h>
 
 #include "claim.h"
 #include "ioctl.h"
@@ -78,6 +81,40 @@ static ssize_t commands_show(struct scdrv_vp *vp, char *text)
 	return sysfs_emit(text, "%llu\n", shm_read(&vp->state->commands));
 }
 
+/* The counter moves when the guest is left, not while it runs. */
+static ssize_t guest_ns_show(struct scdrv_vp *vp, char *text)
+{
+	u64 ms;
+	u32 rest;
+
+	if (!tsc_khz)
+		return sysfs_emit(text, "unknown\n");
+	ms = div_u64_rem(shm_read(&vp->state->guest_ticks), tsc_khz, &rest);
+	return sysfs_emit(text, "%llu\n", ms * NSEC_PER_MSEC +
+					  div_u64((u64)rest * NSEC_PER_MSEC, tsc_khz));
+}
+
+/* A page holds the lines of all 256 vectors. */
+static ssize_t foreign_interrupts_show(struct scdrv_vp *vp, char *text)
+{
+	unsigned int vector;
+	int used = 0;
+	u32 count;
+
+	for (vector = 0; vector < ARRAY_SIZE(vp->state->foreign_vectors); vector++) {
+		count = shm_read(&vp->state->foreign_vectors[vector]);
+		if (count)
+			used += sysfs_emit_at(text, used, "%u %u\n", vector, count);
+	}
+	return used + sysfs_emit_at(text, used, "total %llu\n",
+				    shm_read(&vp->state->foreign_interrupts));
+}
+
+static ssize_t apic_id_show(struct scdrv_vp *vp, char *text)
+{
+	return sysfs_emit(text, "%u\n", vp->apic_id);
+}
+
 struct vp_attribute {
 	struct attribute attribute;
 	ssize_t (*show)(struct scdrv_vp *vp, char *text);
@@ -92,11 +129,16 @@ VP_ATTRIBUTE(last_error);
 VP_ATTRIBUTE(exits);
 VP_ATTRIBUTE(entries);
 VP_ATTRIBUTE(commands);
+VP_ATTRIBUTE(guest_ns);
+VP_ATTRIBUTE(foreign_interrupts);
+VP_ATTRIBUTE(apic_id);
 
 static struct attribute *vp_attrs[] = {
 	&state_attribute.attribute,   &owner_attribute.attribute,
 	&last_error_attribute.attribute, &exits_attribute.attribute,
 	&entries_attribute.attribute, &commands_attribute.attribute,
+	&guest_ns_attribute.attribute, &foreign_interrupts_attribute.attribute,
+	&apic_id_attribute.attribute,
 	NULL,
 };
 ATTRIBUTE_GROUPS(vp);

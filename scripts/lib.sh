@@ -9,6 +9,7 @@ build_packages=(gcc g++ libc6-dev make meson ninja-build pkg-config liburing-dev
 		libcmocka-dev systemtap-sdt-dev mandoc)
 vm_packages=(qemu-system-x86 linux-image-cloud-amd64 linux-headers-cloud-amd64 busybox-static
 	     cpio kmod)
+lint_packages=(sparse cppcheck)
 
 say() {
 	printf '%s\n' "$*" >&2

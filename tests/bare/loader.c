@@ -430,6 +430,14 @@ static void test_commands(uint32_t cpu)
 	check(state(cpu)->commands == before + 4, "four commands are counted");
 }
 
+static bool only_foreign_vector(uint32_t cpu, unsigned int vector, uint32_t count)
+{
+	for (unsigned int i = 0; i < 256; i++)
+		if (load(&state(cpu)->foreign_vectors[i]) != (i == vector ? count : 0))
+			return false;
+	return true;
+}
+
 static void test_run(uint32_t cpu)
 {
 	uint8_t *byte = (uint8_t *)(SCRATCH + 0x123);
@@ -439,6 +447,12 @@ static void test_run(uint32_t cpu)
 	send(cpu, 0x4000 | 0xfd);
 	check(wait_until(load(&state(cpu)->foreign_interrupts) == 1),
 	      "a stranger's interrupt is taken, and counted");
+	check(only_foreign_vector(cpu, 0xfd, 1), "by its vector, and by no other");
+	send(cpu, 0x4000 | 0x31);
+	check(wait_until(load(&state(cpu)->foreign_interrupts) == 2) &&
+		      load(&state(cpu)->foreign_vectors[0x31]) == 1 &&
+		      load(&state(cpu)->foreign_vectors[0xfd]) == 1,
+	      "another one's by another vector");
 	check(load(status(cpu)) == SIDECAR_STATUS_RUN, "it still runs");
 	store(status(cpu), SIDECAR_STATUS_STOP);
 	kick(cpu);

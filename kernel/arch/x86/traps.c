@@ -63,7 +63,10 @@ static _Noreturn void fault(const struct trap_frame *frame)
 		  frame->rsp);
 }
 
-/* The sender may be anybody, a broadcast of Linux's for one; the interrupt only ends a halt. */
+/*
+ * The sender may be anybody, a broadcast of Linux's for one; the interrupt only ends a halt. One
+ * that ended a guest is taken here too, after the exit: a guest's IDT never sees it.
+ */
 static void interrupt(uint64_t vector)
 {
 	struct cpu *cpu = &this_globals()->cpu;
@@ -71,8 +74,10 @@ static void interrupt(uint64_t vector)
 	if (vector == VECTOR_SPURIOUS) /* not in service: there is nothing to acknowledge */
 		return;
 	apic_eoi();
-	if (vector != SIDECAR_REQUEST_VECTOR)
-		shm_add(&cpu->state->foreign_interrupts, 1);
+	if (vector == SIDECAR_REQUEST_VECTOR)
+		return;
+	shm_add(&cpu->state->foreign_interrupts, 1);
+	shm_add(&cpu->state->foreign_vectors[vector], 1);
 }
 
 void trap(struct trap_frame *frame)

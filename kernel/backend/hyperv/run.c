@@ -105,8 +105,12 @@ static bool stop_requested(struct cpu *cpu)
 
 static uint32_t enter(struct cpu *cpu)
 {
+	uint64_t start;
+
 	shm_add(&cpu->state->entries, 1);
+	start = __builtin_ia32_rdtsc();
 	hyperv_vtl_return(&cpu->backend.guest, hyperv_host.return_code);
+	shm_add(&cpu->state->guest_ticks, __builtin_ia32_rdtsc() - start);
 	return shm_read(&hyperv_pages(cpu)->assist.vtl_control.entry_reason);
 }
 

@@ -133,13 +133,16 @@ static void enter(struct cpu *cpu)
 	struct svm_control_area *control = &backend->vp.vmcb->control;
 	struct svm_save_area *save = &backend->vp.vmcb->save;
 	bool held = hold_lme(save);
+	uint64_t start;
 
 	svm_publish_generation(cpu);
 	control->tlb_control = tlb_control(backend->flush);
 	backend->flush = false;
 	control->clean = SVM_CLEAN_NONE;
 	shm_add(&cpu->state->entries, 1);
+	start = __builtin_ia32_rdtsc();
 	svm_enter(&backend->guest, backend->vp.vmcb_pa);
+	shm_add(&cpu->state->guest_ticks, __builtin_ia32_rdtsc() - start);
 	if (held)
 		release_lme(save);
 	backend->guest.gps[SIDECAR_GP_RAX] = save->rax;

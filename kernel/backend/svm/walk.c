@@ -389,7 +389,7 @@ static bool set_bits(struct walk *walk)
 static bool walk_tables(struct walk *walk)
 {
 	uint64_t table = root_table(walk);
-	uint64_t entry;
+	uint64_t entry = 0;
 
 	for (walk->level = walk->levels; walk->level > 0; walk->level--) {
 		if (!read_entry(walk, table, &entry))

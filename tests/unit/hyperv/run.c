@@ -113,6 +113,31 @@ static void test_interrupts(void **state)
 	assert_int_equal(fake.state.exits[SIDECAR_EXIT_INTERRUPT], 3);
 }
 
+static uint64_t inside;
+
+static void takes_time(struct hyperv_guest *guest, unsigned int n)
+{
+	uint64_t start = __builtin_ia32_rdtsc();
+
+	while (__builtin_ia32_rdtsc() - start < 100000)
+		;
+	inside += __builtin_ia32_rdtsc() - start;
+	interrupted(guest, n);
+}
+
+/* What three returns took is all there, and no more than the whole command took. */
+static void test_guest_ticks(void **state)
+{
+	uint64_t start = __builtin_ia32_rdtsc();
+
+	(void)state;
+	inside = 0;
+	fake.guest = takes_time;
+	assert_int_equal(run(), RUN_STOPPED);
+	assert_int_equal(fake.returns, 3);
+	assert_in_range(fake.state.guest_ticks, inside, __builtin_ia32_rdtsc() - start);
+}
+
 static void test_stopped_before(void **state)
 {
 	(void)state;
@@ -251,6 +276,7 @@ int main(void)
 		cmocka_unit_test_setup(test_mxcsr, fake_setup),
 		cmocka_unit_test_setup(test_message, fake_setup),
 		cmocka_unit_test_setup(test_interrupts, fake_setup),
+		cmocka_unit_test_setup(test_guest_ticks, fake_setup),
 		cmocka_unit_test_setup(test_stopped_before, fake_setup),
 		cmocka_unit_test_setup(test_other_reasons, fake_setup),
 		cmocka_unit_test_setup(test_counters, fake_setup),

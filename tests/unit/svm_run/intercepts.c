@@ -42,6 +42,30 @@ static void test_msr_map(void **state)
 	assert_int_equal(direct, 10);
 }
 
+/*
+ * The map written a second time, by hand, from APM vol. 2, 15.11: MSR n of a range has bits 2n and
+ * 2n + 1, the ranges begin at 0, 2 KiB and 4 KiB. What is not named here intercepts.
+ */
+static void test_msr_bytes(void **state)
+{
+	static const struct {
+		unsigned int at;
+		uint8_t value;
+	} open[] = {
+		{0x05d, 0xc0}, /* 174, 175, 176 */
+		{0x820, 0x03}, /* C0000081, 82, 83 */
+		{0x821, 0xfc}, /* C0000084 */
+		{0x840, 0xc0}, /* C0000100, 101, 102 */
+	};
+	uint8_t wanted[SVM_MSRPM_SIZE];
+
+	(void)state;
+	memset(wanted, 0xff, sizeof(wanted));
+	for (unsigned int i = 0; i < sizeof(open) / sizeof(open[0]); i++)
+		wanted[open[i].at] = open[i].value;
+	assert_memory_equal(svm_msrpm, wanted, sizeof(wanted));
+}
+
 static void test_msr_rules(void **state)
 {
 	(void)state;
@@ -113,6 +137,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_io),
 		TEST(test_msr_map),
+		TEST(test_msr_bytes),
 		TEST(test_msr_rules),
 		TEST(test_forced),
 		TEST(test_wbinvd_of_user_mode),

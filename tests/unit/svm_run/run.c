@@ -53,6 +53,40 @@ static void test_interrupts(void **state)
 	assert_int_equal(fake.state.exits[SIDECAR_EXIT_INTERRUPT], 2);
 }
 
+/* ---- time in the guest ----------------------------------------------------------------------- */
+
+static uint64_t inside;
+
+static void takes_time(struct fake *f, unsigned int n)
+{
+	uint64_t start = __builtin_ia32_rdtsc();
+
+	(void)f;
+	while (__builtin_ia32_rdtsc() - start < 100000)
+		;
+	inside += __builtin_ia32_rdtsc() - start;
+	fake_exit(n < 2 ? SVM_EXIT_INTR : SVM_EXIT_HLT, 0, 0);
+}
+
+/* What three entries took is all there, and no more than the whole command took. */
+static void test_guest_ticks(void **state)
+{
+	uint64_t start, all;
+
+	(void)state;
+	inside = 0;
+	fake.guest = takes_time;
+	start = __builtin_ia32_rdtsc();
+	assert_int_equal(fake_run(), RUN_INTERCEPT);
+	all = __builtin_ia32_rdtsc() - start;
+	assert_int_equal(fake.entries, 3);
+	assert_in_range(fake.state.guest_ticks, inside, all);
+	fake_stop();
+	inside = fake.state.guest_ticks;
+	assert_int_equal(fake_run(), RUN_STOPPED);
+	assert_true(fake.state.guest_ticks == inside); /* the guest was not entered */
+}
+
 /* ---- R17 ------------------------------------------------------------------------------------- */
 
 static void generation_moves(struct fake *f, unsigned int n)
@@ -527,6 +561,7 @@ int main(void)
 		TEST(test_intercept),
 		TEST(test_stop_before_entry),
 		TEST(test_interrupts),
+		TEST(test_guest_ticks),
 		TEST(test_generation),
 		TEST(test_generation_between_commands),
 		TEST(test_flush_without_asids),
