@@ -155,7 +155,7 @@ static int check_trampoline(struct parser *p, const struct sidecar_image_note *n
 	return 0;
 }
 
-/* Under a hypervisor a kernel starts its CPUs itself: no trampoline, and others have no note. */
+/* Under a hypervisor a kernel starts its CPUs itself: it may lack a trampoline, and even a note. */
 static int check_note(struct parser *p, uint32_t backend)
 {
 	struct sidecar_image_note note;
@@ -172,7 +172,9 @@ static int check_note(struct parser *p, uint32_t backend)
 	if (note.backend != backend)
 		return refuse(p, ENODEV, "made for backend %u, this machine needs %u", note.backend,
 			      backend);
-	return backend == SIDECAR_BACKEND_HYPERV ? 0 : check_trampoline(p, &note);
+	if (backend == SIDECAR_BACKEND_HYPERV && !note.trampoline_size)
+		return 0;
+	return check_trampoline(p, &note);
 }
 
 int image_parse(const void *file, size_t file_size, uint32_t backend, struct image_layout *layout,

@@ -27,13 +27,15 @@ struct boot;
 bool backend_boot(const struct boot *boot, struct sidecar_command_error *error);
 
 /*
- * These two only where the kernel starts the CPUs itself (smp/fan_out.c). The first, on any CPU
+ * These three only where the kernel starts the CPUs itself (smp/fan_out.c). The first, on any CPU
  * (cpu is NULL on the boot CPU): starts a VP in cpu_main, on its own tables and stack. False with a
- * text in *error. The second: the time in units of 100 ns, or always 0.
+ * text in *error. The second: the time in units of 100 ns, or always 0. The third: where a CPU
+ * begins that somebody else sends through the trampoline later, as smp_entry of smp/smp.h.
  */
 bool backend_start_cpu(struct cpu *cpu, uint32_t vp_index, phys_t tables,
 		       struct sidecar_command_error *error);
 uint64_t backend_time(void);
+uint64_t backend_entry(void);
 
 /* On each CPU before its first IDLE: turn virtualization on, reset the VP. */
 void backend_cpu_start(struct cpu *cpu);

@@ -18,9 +18,8 @@ PHDRS {
 	stack PT_GNU_STACK FLAGS(6);
 }
 
-/* An image whose CPUs somebody else starts has none. */
-trampoline_offset = DEFINED(trampoline) ? trampoline - image_start : 0;
-trampoline_size = DEFINED(trampoline) ? trampoline_end - trampoline : 0;
+trampoline_offset = trampoline - image_start;
+trampoline_size = trampoline_end - trampoline;
 
 SECTIONS {
 	. = 0;

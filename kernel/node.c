@@ -7,12 +7,20 @@
 #include "mm/window.h"
 #include "params.h"
 
-static void clear_cpu(const struct sidecar_node_params *node, uint32_t index)
+/* The pages that forget (main.c) clears, each time that the CPU begins. */
+static void clear_forgotten(const struct sidecar_node_params *node, uint32_t index)
 {
 	for (unsigned int page = 0; page < SHARED_COUNT; page++)
 		page_clear(node_shared_page(node, index, page));
-	for (unsigned int page = 0; page < PRIVATE_COUNT; page++)
+	for (unsigned int page = 0; page < BACKEND_PRIVATE_PAGES; page++)
+		page_clear(node_private_page(node, index, PRIVATE_BACKEND + page));
+}
+
+static void clear_others(const struct sidecar_node_params *node, uint32_t index)
+{
+	for (unsigned int page = 0; page < PRIVATE_BACKEND; page++)
 		page_clear(node_private_page(node, index, page));
+	page_clear(node_private_page(node, index, PRIVATE_STATE));
 }
 
 static void fill_control_page(const struct boot *boot, uint32_t n)
@@ -72,9 +80,11 @@ void nodes_prepare(const struct boot *boot)
 void node_prepare_cpu(const struct boot *boot, const struct sidecar_node_params *node,
 		      uint32_t index)
 {
-	clear_cpu(node, index);
-	if (!params_starts(&boot->params, node, index))
+	clear_others(node, index);
+	if (!params_starts(&boot->params, node, index)) {
+		clear_forgotten(node, index);
 		return;
+	}
 	cpu_tables_fill(node, index, boot->image_table);
 	fill_cpu(node, index);
 }

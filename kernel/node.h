@@ -12,7 +12,8 @@ void nodes_prepare(const struct boot *boot);
 
 /*
  * Then, CPU by CPU, bases included, in any order and by any CPU: its pages are cleared, and its
- * page tables and struct cpu filled when it is to be started.
+ * page tables and struct cpu filled when it is to be started. Such a CPU clears the pages that it
+ * shares, and its backend's, before its first IDLE itself (main.c).
  */
 void node_prepare_cpu(const struct boot *boot, const struct sidecar_node_params *node,
 		      uint32_t index);

@@ -14,7 +14,7 @@
 #define GATE 0x01
 #define SPEAKER 0x02
 #define OUTPUT 0x20
-#define MEASURE_MS 10u
+#define MEASUREMENTS 3u
 #define PATIENCE (20ull * 1000 * 1000 * 1000) /* ticks; of any TSC this is seconds */
 
 static uint64_t ticks_per_ms;
@@ -27,17 +27,28 @@ static void start_timer(uint32_t count)
 	outb(TIMER_CHANNEL_2, (uint8_t)(count >> 8));
 }
 
-void clock_start(void)
+static uint64_t measure_ms(void)
 {
-	uint64_t start;
+	uint64_t start = rdtsc();
 
-	start_timer(TIMER_HZ * MEASURE_MS / 1000);
-	start = rdtsc();
+	start_timer(TIMER_HZ / 1000);
 	while (!(inb(GATE_PORT) & OUTPUT)) {
 		if (rdtsc() - start > PATIENCE)
 			panic("the interval timer does not count");
 	}
-	ticks_per_ms = (rdtsc() - start) / MEASURE_MS;
+	return rdtsc() - start;
+}
+
+/* What disturbs a measurement makes it longer: the shortest is the best. */
+void clock_start(void)
+{
+	ticks_per_ms = measure_ms();
+	for (uint32_t i = 1; i < MEASUREMENTS; i++) {
+		uint64_t ticks = measure_ms();
+
+		if (ticks < ticks_per_ms)
+			ticks_per_ms = ticks;
+	}
 	if (!ticks_per_ms)
 		panic("the TSC does not count");
 }

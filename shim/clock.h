@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-void clock_start(void);
+void clock_start(void);	    /* before the others */
 uint64_t clock_100ns(void); /* since any moment, the same for all */
 void clock_wait_us(uint32_t us);
 

@@ -133,7 +133,7 @@ void machine_read(struct machine *machine, const void *start_info)
 	machine->x2apic = cpuid(1).ecx & CPUID_1_ECX_X2APIC;
 }
 
-void *machine_place(struct machine *machine, uint64_t size, uint64_t alignment, uint32_t use)
+void *machine_reserve(struct machine *machine, uint64_t size, uint64_t alignment, uint32_t use)
 {
 	const struct memory_want want = {
 		.size = (size + PAGE - 1) & ~(PAGE - 1),
@@ -146,8 +146,14 @@ void *machine_place(struct machine *machine, uint64_t size, uint64_t alignment, 
 
 	if (!memory_take(&machine->memory, &want, &address))
 		panic("no %lu KiB of memory below 4 GiB", want.size >> 10);
-	memset((void *)address, 0, want.size);
 	return (void *)address;
+}
+
+void *machine_place(struct machine *machine, uint64_t size, uint64_t alignment, uint32_t use)
+{
+	void *place = machine_reserve(machine, size, alignment, use);
+
+	return memset(place, 0, (size + PAGE - 1) & ~(PAGE - 1));
 }
 
 struct file machine_align(struct machine *machine, const struct file *file)
@@ -156,7 +162,7 @@ struct file machine_align(struct machine *machine, const struct file *file)
 
 	if (!file->size || (uint64_t)file->bytes % PAGE == 0)
 		return *file;
-	copy = machine_place(machine, file->size, PAGE, MEMORY_BUSY);
+	copy = machine_reserve(machine, file->size, PAGE, MEMORY_BUSY);
 	memcpy(copy, file->bytes, file->size);
 	return (struct file){copy, file->size};
 }

@@ -40,7 +40,11 @@ void machine_read(struct machine *machine, const void *start_info);
 /* The same bytes at a multiple of a page. */
 struct file machine_align(struct machine *machine, const struct file *file);
 
-/* A place for something of the shim's, all zero, below 4 GiB. Or a panic. */
+/*
+ * A place for something of the shim's, in whole pages below 4 GiB, or a panic. The first leaves in
+ * it what was there, the second is all zero.
+ */
+void *machine_reserve(struct machine *machine, uint64_t size, uint64_t alignment, uint32_t use);
 void *machine_place(struct machine *machine, uint64_t size, uint64_t alignment, uint32_t use);
 
 #endif

@@ -15,6 +15,7 @@
 #include "archive.h"
 #include "clock.h"
 #include "console.h"
+#include "cpu.h"
 #include "device_tree.h"
 #include "hyperv.h"
 #include "linux.h"
@@ -145,8 +146,10 @@ static void start_sidecar(void)
 
 void shim_main(const void *start_info)
 {
+	marker(MARKER_BEGIN);
 	console_start();
-	clock_start();
+	if (!hyperv_present()) /* which has its own */
+		clock_start();
 	read_all(start_info);
 	if (make_plan())
 		start_sidecar();

@@ -52,8 +52,9 @@ static void load_image(void)
 
 	if (image_parse(file->bytes, file->size, backend, &s.layout, text))
 		panic("the sidecar kernel: %s", text);
-	s.image = machine_place(s.machine, SIDECAR_IMAGE_MAX_SIZE, SIDECAR_IMAGE_MAX_SIZE,
-				MEMORY_SIDECAR_IMAGE);
+	s.image = machine_reserve(s.machine, SIDECAR_IMAGE_MAX_SIZE, SIDECAR_IMAGE_MAX_SIZE,
+				  MEMORY_SIDECAR_IMAGE);
+	memset(s.image, 0, s.layout.size);
 	image_place(file->bytes, s.image);
 }
 
@@ -264,12 +265,14 @@ struct sidecar_handover *sidecar_start(struct machine *machine, const struct sid
 {
 	s.machine = machine;
 	s.start = start;
+	marker(MARKER_START);
 	load_image();
 	make_params();
 	if (start->hypervisor)
 		enter_under_hypervisor();
 	else
 		enter_bare();
+	marker(MARKER_IDLE);
 	say("%u CPUs in %u nodes idle after %lu us", start->plan->sidecar_cpus,
 	    start->plan->node_count, (s.time_end - s.time_start) / 10);
 	return make_handover();

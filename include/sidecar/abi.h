@@ -227,12 +227,16 @@ struct sidecar_boot_output {
 SIDECAR_ASSERT_SIZE(struct sidecar_boot_output, 3328);
 SIDECAR_ASSERT_OFFSET(struct sidecar_boot_output, nodes, 0x100);
 
-/* ---- boot: the extension of world S ---------------------------------------------------------- */
+/* ---- boot: the extension --------------------------------------------------------------------- */
 
 #define SIDECAR_EXTENSION_MAGIC 0x3158454341434453ull /* "SDCACEX1" */
 #define SIDECAR_EXTENSION_VERSION 1u
 
-/* The caller starts the CPUs with INIT and SIPI; the entry function returns with them in RUN. */
+/*
+ * The caller starts the CPUs with INIT and SIPI; the entry function returns with them in RUN. The
+ * SVM image must have the flag, the Hyper-V image, which starts its CPUs itself, must not; that one
+ * also does without the extension, as under a shim that knows none.
+ */
 #define SIDECAR_EXTENSION_CALLER_STARTS_CPUS 1u
 
 /*

@@ -50,8 +50,7 @@ struct sidecar_handover {
 	uint32_t reserved0;
 	/*
 	 * PA of struct sidecar_extension, cpu_count entries behind it in the order of the nodes.
-	 * apic_id is always valid. Where the kernel starts CPUs itself, all that it would have
-	 * written is 0.
+	 * apic_id is always valid; all that the kernel writes is 0 if it knows no extension.
 	 */
 	uint64_t extension;
 	uint64_t time_start; /* of the entry function and the start of the CPUs, units of 100 ns */

@@ -218,8 +218,6 @@ static const char *check_note(uint8_t *image)
 		return "the note's version is not the header's";
 	if (note->backend != backend)
 		return "the note names another backend";
-	if (note->backend != SIDECAR_BACKEND_SVM) /* starts its CPUs itself */
-		return note->trampoline || note->trampoline_size ? "names a trampoline" : NULL;
 	code = segment_at(image, note->trampoline);
 	if (!code || note->trampoline - code->p_vaddr + note->trampoline_size > code->p_filesz)
 		return "the trampoline is not in the image";

@@ -18,6 +18,10 @@
  *
  * hyperv_vp_start
  *	A VP begins here, on its own tables and stack, with interrupts off.
+ *
+ * hyperv_vp_entry(RDI = PA of the CPU's tables, RSI = VA of its stack's end)
+ *	The same for one that comes through the trampoline: 64-bit mode, CPL 0, interrupts off, on
+ *	any tables that map the image at IMAGE_VA.
  */
 #include "entry.h"
 #include "offsets.h"
@@ -101,6 +105,13 @@ hyperv_vtl_return:
 	popq	%rbx
 	ret
 	.size	hyperv_vtl_return, . - hyperv_vtl_return
+
+	.globl	hyperv_vp_entry
+	.hidden	hyperv_vp_entry
+hyperv_vp_entry:
+	movq	%rdi, %cr3
+	movq	%rsi, %rsp
+	/* falls through */
 
 	.globl	hyperv_vp_start
 	.hidden	hyperv_vp_start

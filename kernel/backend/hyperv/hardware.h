@@ -20,6 +20,7 @@
 /* entry.S */
 extern const uint8_t hyperv_hypercall_page[];
 extern const uint8_t hyperv_vp_start[];
+extern const uint8_t hyperv_vp_entry[];
 uint64_t hyperv_hypercall(uint64_t control, uint64_t input, uint64_t output);
 void hyperv_vtl_return(struct hyperv_guest *guest, uint64_t code);
 

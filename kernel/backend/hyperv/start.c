@@ -78,3 +78,8 @@ bool backend_start_cpu(struct cpu *cpu, uint32_t vp_index, phys_t tables,
 		return refused(vp_index, "StartVirtualProcessor", status, error);
 	return true;
 }
+
+uint64_t backend_entry(void)
+{
+	return (uint64_t)hyperv_vp_entry;
+}

@@ -199,6 +199,7 @@ void vtl_return(struct cpu *cpu)
 		guest_raise(cpu, 2, VECTOR_UD);
 		return;
 	}
+	meter_return(cpu);
 	guest_skip(cpu, 2, VMMCALL_LENGTH);
 	check_assist_page(cpu, page);
 	if (!(cpu->gps[HV_GP_RAX] & FAST_RETURN)) {
@@ -229,6 +230,7 @@ void vtl_enter(struct cpu *cpu, uint32_t entry_reason)
 	cpu->gps[HV_GP_RAX] = CLOBBERED_RAX;
 	cpu->gps[HV_GP_RCX] = CLOBBERED_RCX;
 	cpu->vtl = 2;
+	meter_begin(cpu, entry_reason == HV_ENTRY_REASON_INTERCEPT ? METER_ANSWER : METER_RETURN);
 	if (entry_reason == HV_ENTRY_REASON_INTERRUPT)
 		cpu->interrupts++;
 	if (entry_reason == HV_ENTRY_REASON_INTERCEPT)

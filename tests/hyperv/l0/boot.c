@@ -93,6 +93,8 @@ static void take_option(const char *word, uint32_t length)
 		apic_order = true;
 	else if (begins(word, "dr6=private"))
 		partition.dr6_shared = false;
+	else if (begins(word, "meter"))
+		meter_enable();
 	else
 		good = false;
 	if (!good)

@@ -78,6 +78,7 @@ static void log_counts(void)
 			 "VTL returns %lu, interrupt entries %lu, messages %lu",
 			 c->apic_id, c->starts, c->exits2, c->exits0, c->hypercalls, c->vtl_returns,
 			 c->interrupts, c->messages);
+		meter_log(c);
 	}
 }
 

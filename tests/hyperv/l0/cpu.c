@@ -68,6 +68,7 @@ void cpu_reset(struct cpu *cpu)
 	cpu->x2apic = false;
 	cpu->apic_was_enabled = false;
 	cpu->icr = 0;
+	cpu->meter.open = METER_NONE;
 	cpu->assist = 0;
 	cpu->register_page = 0;
 	store(&cpu->retired, 0);
@@ -136,13 +137,13 @@ void cpu_arrive(uint32_t slot, uint32_t apic_id)
 
 /* ---- gathering ------------------------------------------------------------------------------- */
 
-static bool all_arrived(uint32_t expected)
+/* The first that is missing, or NULL. */
+static struct cpu *first_missing(uint32_t expected)
 {
-	uint32_t count = 1;
-
 	for (uint32_t slot = 1; slot < expected; slot++)
-		count += load(&cpus[slot].cpu.arrived);
-	return count == expected;
+		if (!load(&cpus[slot].cpu.arrived))
+			return &cpus[slot].cpu;
+	return NULL;
 }
 
 /* The order of APIC IDs, or its reverse; the first processor is VP 0 either way. */
@@ -173,11 +174,14 @@ void cpu_gather(uint32_t expected, bool reverse)
 	cpu_reset(&cpus[0].cpu);
 	if (expected > 1)
 		send(0, ICR_INIT_ALL);
-	for (uint32_t i = 0; i < GATHER_RETRIES && !all_arrived(expected); i++) {
+	for (uint32_t i = 0; i < GATHER_RETRIES && first_missing(expected); i++) {
+		struct cpu *missing = first_missing(expected);
+
 		send(0, ICR_SIPI_ALL);
-		time_wait_us(RETRY_US);
+		while (missing && time_wait_for(&missing->arrived, RETRY_US))
+			missing = first_missing(expected);
 	}
-	if (!all_arrived(expected))
+	if (first_missing(expected))
 		log_fatal(NULL, "%u processors came, %u are there", load(&slot_count), expected);
 	deal_vp_indices(reverse);
 }
@@ -192,7 +196,7 @@ void cpu_start(struct cpu *from, struct cpu *to, enum start how)
 	send(to->apic_id, ICR_INIT);
 	for (uint32_t i = 0; i < START_RETRIES && !load(&to->arrived); i++) {
 		send(to->apic_id, ICR_SIPI);
-		time_wait_us(RETRY_US);
+		time_wait_for(&to->arrived, RETRY_US);
 	}
 	if (!load(&to->arrived))
 		log_fatal(from, "the processor of VP %u does not come back by INIT", to->vp_index);
@@ -211,7 +215,7 @@ static bool answers(struct cpu *cpu)
 		/* It may have come when its target was about to halt: again from time to time. */
 		if (i % ROLL_CALL_REPEAT == 0)
 			send(cpu->apic_id, ICR_NMI);
-		time_wait_us(RETRY_US);
+		time_wait_for(&cpu->answered, RETRY_US);
 	}
 	return load(&cpu->answered);
 }

@@ -15,6 +15,7 @@
 #include <sidecar/hv.h>
 
 #include "layout.h"
+#include "meter.h"
 #include "vmcb.h"
 
 #define PAGE 4096u
@@ -71,6 +72,7 @@ struct cpu {
 	uint64_t assist;	       /* VTL2's VP assist page MSR */
 	uint64_t register_page;	       /* the register of that name */
 	bool x2apic;		       /* VTL2's APIC_BASE.EXTD; the real APIC stays xAPIC */
+	bool xapic_hidden;	       /* VTL2 has no business in the xAPIC's page */
 	bool apic_was_enabled;
 	uint64_t icr;
 	uint64_t vtl0_returns; /* what hostile.c counts */
@@ -84,6 +86,8 @@ struct cpu {
 	uint32_t wait_for_sipi; /* VTL2 sent INIT */
 	uint32_t sipi_vector;
 	struct hv_initial_vp_context context;
+
+	struct meter meter;
 
 	/* For the roll call; counters are read by others when all is over. */
 	uint32_t answered;

@@ -141,8 +141,12 @@ static void vtl2_exit(struct cpu *cpu)
 
 static void run_vtl2(struct cpu *cpu)
 {
+	uint64_t begin;
+
 	cpu->vmcb2.save.rax = cpu->gps[HV_GP_RAX];
+	begin = meter_enter(cpu);
 	guest_enter(cpu->gps, (uint64_t)&cpu->vmcb2);
+	meter_leave(cpu, begin);
 	cpu->gps[HV_GP_RAX] = cpu->vmcb2.save.rax;
 	cpu->exits2++;
 	vtl2_exit(cpu);

@@ -20,7 +20,7 @@ struct tables {
 	uint64_t apic[512];
 } __attribute__((aligned(4096)));
 
-static struct tables tables[2];
+static struct tables tables[NESTED_VIEWS];
 static struct nested_range ram[NESTED_MAX_RANGES];
 static uint32_t ram_count;
 
@@ -53,21 +53,22 @@ bool nested_is_vtl0_ram(uint64_t gpa, uint64_t size)
 	return nested_is_ram(begin, end - begin) && begin < GIB_IN_2M * SIZE_1G;
 }
 
-static void map_directories(struct tables *t, uint8_t vtl)
+static void map_directories(struct tables *t, enum nested_view view)
 {
 	for (uint64_t i = 0; i < GIB_IN_2M * 512; i++) {
 		uint64_t gpa = i * SIZE_2M;
-		bool visible = vtl == 0 ? nested_is_vtl0_ram(gpa, SIZE_2M)
-					: !overlaps(gpa, SIZE_2M, L0_BASE, L0_SIZE);
+		bool visible = view == NESTED_VTL0 ? nested_is_vtl0_ram(gpa, SIZE_2M)
+						   : !overlaps(gpa, SIZE_2M, L0_BASE, L0_SIZE);
 
 		t->pd[i] = visible ? gpa | LEAF_LARGE : 0;
 	}
 }
 
-static void map_low(struct tables *t, uint8_t vtl)
+static void map_low(struct tables *t, enum nested_view view)
 {
 	for (uint64_t gpa = 0; gpa < SIZE_2M; gpa += PAGE) {
-		bool visible = vtl == 0 ? nested_is_vtl0_ram(gpa, PAGE) : !is_hidden(gpa, PAGE);
+		bool visible = view == NESTED_VTL0 ? nested_is_vtl0_ram(gpa, PAGE)
+						   : !is_hidden(gpa, PAGE);
 
 		t->low[gpa / PAGE] = visible ? gpa | LEAF_TABLE : 0;
 	}
@@ -75,27 +76,27 @@ static void map_low(struct tables *t, uint8_t vtl)
 }
 
 /* INIT and SIPI go through the APIC's page: every write has to come by. */
-static void map_apic(struct tables *t)
+static void map_apic(struct tables *t, enum nested_view view)
 {
 	uint64_t base = APIC & ~(SIZE_2M - 1);
 
 	for (uint64_t i = 0; i < 512; i++)
 		t->apic[i] = (base + i * PAGE) | LEAF_TABLE;
-	t->apic[(APIC - base) / PAGE] = APIC | READ_ONLY;
+	t->apic[(APIC - base) / PAGE] = view == NESTED_VTL2 ? APIC | READ_ONLY : 0;
 	t->pd[base / SIZE_2M] = (uint64_t)t->apic | LEAF_TABLE;
 }
 
-static void build(struct tables *t, uint8_t vtl)
+static void build(struct tables *t, enum nested_view view)
 {
 	t->pml4[0] = (uint64_t)t->pdpt | LEAF_TABLE;
 	for (uint64_t i = 0; i < GIB_IN_2M; i++)
 		t->pdpt[i] = (uint64_t)&t->pd[i * 512] | LEAF_TABLE;
-	for (uint64_t i = GIB_IN_2M; i < PDPT_ENTRIES && vtl == 2; i++)
+	for (uint64_t i = GIB_IN_2M; i < PDPT_ENTRIES && view != NESTED_VTL0; i++)
 		t->pdpt[i] = i * SIZE_1G | LEAF_LARGE;
-	map_directories(t, vtl);
-	map_low(t, vtl);
-	if (vtl == 2)
-		map_apic(t);
+	map_directories(t, view);
+	map_low(t, view);
+	if (view != NESTED_VTL0)
+		map_apic(t, view);
 }
 
 void nested_init(const struct nested_range *ranges, uint32_t count)
@@ -103,11 +104,11 @@ void nested_init(const struct nested_range *ranges, uint32_t count)
 	ram_count = count;
 	for (uint32_t i = 0; i < count; i++)
 		ram[i] = ranges[i];
-	build(&tables[0], 0);
-	build(&tables[1], 2);
+	for (uint32_t view = 0; view < NESTED_VIEWS; view++)
+		build(&tables[view], view);
 }
 
-uint64_t nested_root(uint8_t vtl)
+uint64_t nested_root(enum nested_view view)
 {
-	return (uint64_t)tables[vtl == 2].pml4;
+	return (uint64_t)tables[view].pml4;
 }

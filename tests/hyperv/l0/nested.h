@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Guest-physical memory: the machine's own, at the same addresses, without L0. VTL2 sees all of
- * it, its local APIC read-only; VTL0 sees RAM only, in pages of 2 MiB above the first 2 MiB.
+ * it, its local APIC read-only or not at all; VTL0 sees RAM only, in pages of 2 MiB above the first
+ * 2 MiB.
  */
 #ifndef L0_NESTED_H
 #define L0_NESTED_H
@@ -18,8 +19,14 @@ struct nested_range {
 /* RAM as the firmware's map has it. */
 void nested_init(const struct nested_range *ram, uint32_t count);
 
-/* Of VTL 0 or 2. */
-uint64_t nested_root(uint8_t vtl);
+enum nested_view {
+	NESTED_VTL0,
+	NESTED_VTL2,
+	NESTED_VTL2_X2APIC, /* without the xAPIC's page */
+	NESTED_VIEWS,
+};
+
+uint64_t nested_root(enum nested_view view);
 
 /* All of it RAM that VTL2 may see. */
 bool nested_is_ram(uint64_t gpa, uint64_t size);

@@ -29,7 +29,7 @@ static uint64_t tsc_ticks(uint32_t ms)
 	outb(PIT_CHANNEL2, (uint8_t)(count >> 8));
 	begin = rdtsc();
 	while (!(inb(PORT_B) & PORT_B_OUT2))
-		pause();
+		; /* nobody else runs yet */
 	outb(PORT_B, port_b);
 	return rdtsc() - begin;
 }
@@ -70,10 +70,18 @@ int64_t time_offset(void)
 	return offset;
 }
 
-void time_wait_us(uint32_t us)
+bool time_wait_for(const uint32_t *flag, uint32_t us)
 {
 	uint64_t end = rdtsc() + frequency / 1000000 * us;
 
-	while (rdtsc() < end)
+	while (!load(flag) && rdtsc() < end)
 		pause();
+	return load(flag);
+}
+
+void time_wait_us(uint32_t us)
+{
+	const uint32_t never = 0;
+
+	time_wait_for(&never, us);
 }

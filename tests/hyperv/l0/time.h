@@ -3,6 +3,7 @@
 #ifndef L0_TIME_H
 #define L0_TIME_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 void time_init(void);
@@ -13,5 +14,7 @@ uint64_t time_scale(void);
 int64_t time_offset(void);
 
 void time_wait_us(uint32_t us);
+/* Until *flag is not 0, so long at most; returns whether it is. */
+bool time_wait_for(const uint32_t *flag, uint32_t us);
 
 #endif

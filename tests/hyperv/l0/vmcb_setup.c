@@ -8,6 +8,7 @@
 #include "msr.h"
 #include "nested.h"
 #include "segment.h"
+#include "x2apic.h"
 
 #define IOPM_SIZE (3 * 4096)
 #define MSRPM_SIZE (2 * 4096)
@@ -112,7 +113,7 @@ static void set_common(struct cpu *cpu, struct svm_vmcb *vmcb, uint8_t vtl)
 	control->guest_asid = vtl == 2 ? 2 : 1;
 	control->tlb_control = SVM_TLB_FLUSH_ALL;
 	control->nested_control = SVM_NESTED_ENABLE;
-	control->nested_cr3 = nested_root(vtl);
+	control->nested_cr3 = nested_root(vtl == 2 ? NESTED_VTL2 : NESTED_VTL0);
 	vmcb->save.g_pat = PAT_RESET;
 	vmcb->save.dr6 = DR6_RESET;
 	vmcb->save.dr7 = DR7_RESET;
@@ -223,9 +224,11 @@ void vmcb_setup(struct cpu *cpu, enum start how)
 		set_idle(cpu);
 	}
 	set_common(cpu, &cpu->vmcb2, 2);
-	if (how == START_CONTEXT)
+	cpu->xapic_hidden = false;
+	if (how == START_CONTEXT) {
+		x2apic_hide_page(cpu);
 		set_context(&cpu->vmcb2.save, &cpu->context);
-	else
+	} else
 		set_real_mode(&cpu->vmcb2.save, cpu->sipi_vector);
 	for (unsigned int i = 0; i < 16; i++)
 		cpu->gps[i] = 0;

@@ -5,6 +5,7 @@
 #include "decode.h"
 #include "guest.h"
 #include "log.h"
+#include "nested.h"
 
 #define X2APIC_MSR 0x800u
 #define REG_ID 0x02u
@@ -65,6 +66,8 @@ bool x2apic_set_base(struct cpu *cpu, uint64_t value)
 		return false;
 	}
 	cpu->x2apic = value & HV_APIC_BASE_X2APIC;
+	if (cpu->x2apic)
+		x2apic_hide_page(cpu);
 	return true;
 }
 
@@ -245,8 +248,10 @@ bool x2apic_read(struct cpu *cpu, uint32_t msr, uint64_t *value)
 
 static bool write_register(struct cpu *cpu, uint32_t number, uint64_t value)
 {
-	if (number == REG_ICR)
+	if (number == REG_ICR) {
+		meter_end(cpu, METER_ANSWER);
 		return write_icr(cpu, value);
+	}
 	if (number == REG_SELF_IPI) {
 		x2apic_self_ipi((uint8_t)value);
 		return true;
@@ -258,6 +263,8 @@ static bool write_register(struct cpu *cpu, uint32_t number, uint64_t value)
 	}
 	if (number == REG_SVR)
 		note_svr(cpu, value);
+	if (number == REG_EOI && cpu->meter.open != METER_RETURN)
+		meter_begin(cpu, METER_RESUME);
 	store(reg(number), (uint32_t)value);
 	return true;
 }
@@ -275,6 +282,12 @@ bool x2apic_write(struct cpu *cpu, uint32_t msr, uint64_t value)
 }
 
 /* ---- the xAPIC's page ------------------------------------------------------------------------ */
+
+void x2apic_hide_page(struct cpu *cpu)
+{
+	cpu->xapic_hidden = true;
+	cpu->vmcb2.control.nested_cr3 = nested_root(NESTED_VTL2_X2APIC);
+}
 
 struct store_instruction {
 	uint8_t length;
@@ -352,13 +365,8 @@ bool x2apic_page_write(struct cpu *cpu, uint64_t gpa)
 	struct store_instruction instruction;
 	uint32_t number = (uint32_t)(gpa - APIC) >> 4;
 
-	if (gpa & 0xf || !decode_store(cpu, bytes, count, &instruction))
+	if (cpu->xapic_hidden || gpa & 0xf || !decode_store(cpu, bytes, count, &instruction))
 		return false;
-	if (cpu->x2apic) {
-		log_violation(cpu, "write to the xAPIC's page (0x%lx) in x2APIC mode", gpa);
-		guest_skip(cpu, 2, instruction.length);
-		return true;
-	}
 	if (number == REG_SVR)
 		note_svr(cpu, instruction.value);
 	if (number == REG_ICR)

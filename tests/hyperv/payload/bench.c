@@ -202,6 +202,29 @@ bool wrmsr_safe(uint32_t msr, uint64_t value)
 	return load(&faults) == before;
 }
 
+#define XAPIC 0xfee00000ull
+
+/* By instructions of two bytes, too. */
+bool xapic_read_safe(uint32_t offset)
+{
+	uint32_t before = load(&faults), value;
+
+	store(&expect_fault, 13);
+	asm volatile("movl (%%rax), %%eax" : "=a"(value) : "a"(XAPIC + offset) : "memory");
+	store(&expect_fault, 0);
+	return load(&faults) == before;
+}
+
+bool xapic_write_safe(uint32_t offset, uint32_t value)
+{
+	uint32_t before = load(&faults);
+
+	store(&expect_fault, 13);
+	asm volatile("movl %%ecx, (%%rax)" : : "a"(XAPIC + offset), "c"(value) : "memory");
+	store(&expect_fault, 0);
+	return load(&faults) == before;
+}
+
 uint64_t now(void)
 {
 	return rdmsr(MSR_TIME_REF_COUNT);
@@ -399,11 +422,15 @@ static struct {
 	uint32_t alive, busy;
 } mailboxes[BENCH_MAX_VPS];
 
+void (*vp_prologue)(void);
+
 void payload_vp_main(void)
 {
 	uint32_t self = vp_index();
 
 	load_idt();
+	if (vp_prologue)
+		vp_prologue();
 	x2apic_enable();
 	store(&mailboxes[self].alive, 1);
 	for (;;) {

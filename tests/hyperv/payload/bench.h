@@ -45,6 +45,9 @@ void wrmsr(uint32_t msr, uint64_t value);
 /* False: #GP. */
 bool rdmsr_safe(uint32_t msr, uint64_t *value);
 bool wrmsr_safe(uint32_t msr, uint64_t value);
+/* A register in the xAPIC's page. False: #GP. */
+bool xapic_read_safe(uint32_t offset);
+bool xapic_write_safe(uint32_t offset, uint32_t value);
 uint64_t now(void);
 void cpuid(uint32_t leaf, uint32_t *eax, uint32_t *ebx, uint32_t *ecx, uint32_t *edx);
 
@@ -110,6 +113,8 @@ void vp_context(uint32_t vp, struct hv_initial_vp_context *context);
 uint16_t vp_enable(uint32_t vp);
 uint16_t vp_start(uint32_t vp);
 bool vp_is_alive(uint32_t vp);
+/* If there is one, a VP runs it before it turns x2APIC mode on. */
+extern void (*vp_prologue)(void);
 /* Runs it there and waits for its end. */
 uint64_t vp_call(uint32_t vp, uint64_t (*function)(uint64_t), uint64_t argument);
 /* Runs it there; vp_done waits. */

@@ -11,6 +11,7 @@
 #define SHIM_HYPERCALL_PAGE 0x3002000ull
 #define NODES 0x5000000ull
 #define NODE_ROOM 0x800000ull
+#define EXTENSION 0x3003000ull /* of 63 CPUs or fewer: one page */
 #define CANARY 0xccu
 #define PML4E_MARK 0x12345000ull
 #define SPLIT_MAX 8u
@@ -66,6 +67,69 @@ static bool sidecar_starts(uint32_t vp)
 	return !option("overrides", 0) || vp % 3 != 2;
 }
 
+/* ---- the extension, if there is one ---------------------------------------------------------- */
+
+static struct sidecar_extension *const extension = (void *)EXTENSION;
+
+static struct sidecar_extension_cpu *extension_cpus(void)
+{
+	return (struct sidecar_extension_cpu *)(extension + 1);
+}
+
+static void fill_extension(void)
+{
+	struct sidecar_extension_cpu *cpu = extension_cpus();
+
+	if (!option("extension", 0))
+		return;
+	memset(extension, 0, PAGE);
+	extension->magic = SIDECAR_EXTENSION_MAGIC;
+	extension->version = SIDECAR_EXTENSION_VERSION;
+	for (uint32_t n = 0; n < node_count; n++) {
+		extension->cpu_count += nodes[n].count;
+		for (uint32_t i = 0; i < nodes[n].count; i++, cpu++) {
+			cpu->vp_index = nodes[n].base + i;
+			cpu->apic_id = apic_ids[nodes[n].base + i];
+		}
+	}
+	params->extension_magic = SIDECAR_EXTENSION_MAGIC;
+	params->extension = EXTENSION;
+}
+
+static bool in_node(uint64_t pa, const struct test_node *node)
+{
+	return pa % PAGE == 0 && pa > node->memory && pa < node->memory + node->size;
+}
+
+/* Each CPU has said in its state page that it is there; of the others the kernel says nothing. */
+static bool extension_right(void)
+{
+	const struct sidecar_extension_cpu *cpu = extension_cpus();
+
+	for (uint32_t n = 0; n < node_count; n++) {
+		for (uint32_t i = 0; i < nodes[n].count; i++, cpu++) {
+			const struct sidecar_state_page *state = (void *)cpu->state_page;
+
+			if (!sidecar_starts(nodes[n].base + i)) {
+				if (cpu->cr3 | cpu->entry | cpu->stack | cpu->state_page)
+					return false;
+				continue;
+			}
+			if (!in_node(cpu->state_page, &nodes[n]) || !in_node(cpu->cr3, &nodes[n]) ||
+			    !cpu->entry || !cpu->stack || load(&state->log.head) == 0 ||
+			    load(&state->cpu_state) != SIDECAR_CPU_READY)
+				return false;
+		}
+	}
+	return extension->boot_pml4e & 1;
+}
+
+static void test_extension(void)
+{
+	if (option("extension", 0))
+		check(extension_right(), "the extension says where each CPU's state page is");
+}
+
 static void fill_params(void)
 {
 	memset(params, 0, sizeof(*params));
@@ -80,6 +144,7 @@ static void fill_params(void)
 	for (uint32_t vp = 0; vp < SIDECAR_MAX_CPU_OVERRIDES; vp++)
 		params->initial_state.sidecar_starts_cpu[vp] =
 			vp >= BENCH_MAX_VPS || sidecar_starts(vp);
+	fill_extension();
 }
 
 static uint64_t read_cr3(void)
@@ -227,4 +292,5 @@ void test_boot(void)
 	say("\n");
 	for (uint32_t n = 0; n < node_count; n++)
 		test_node(n);
+	test_extension();
 }

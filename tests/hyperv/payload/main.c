@@ -4,7 +4,7 @@
  * its control and command pages as driver and VMM do. Nothing here depends on which kernel it is.
  *
  * Command line: nodes=N, gap=1 (VP 0 is in no node), overrides=1, register-page=0 (the hypervisor
- * refuses it), original=1 (leave out what the original kernel does not survive).
+ * refuses it), extension=1 (the caller gives our boot extension), original=1 (leave out what the original kernel does not survive).
  */
 #include "node.h"
 

@@ -11,6 +11,7 @@ struct fake fake;
 const uint8_t hyperv_hypercall_page[SIDECAR_PAGE_SIZE]
 	__attribute__((aligned(4096), section(".data.hypercall_page"))) = {0};
 const uint8_t hyperv_vp_start[16] = {0};
+const uint8_t hyperv_vp_entry[16] = {0};
 
 /* ---- the kernel around it -------------------------------------------------------------------- */
 

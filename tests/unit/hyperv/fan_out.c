@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "mm/node_memory.h"
 #include "node.h"
@@ -222,16 +223,106 @@ static void test_overrides(void **state)
 	join();
 }
 
-/* What is not ours is shared with user mode all the same, and must hold nothing. */
+/*
+ * What is not ours is shared with user mode all the same, and must hold nothing. What is ours the
+ * CPU clears, which is only a thread here.
+ */
 static void test_clean(void **state)
 {
 	const uint8_t *shared = (uint8_t *)memory[1] + PAGE;
 
 	(void)state;
+	fake.boot.params.initial_state.specified = 1;
+	fake.boot.params.initial_state.sidecar_starts_cpu[25] = 1;
+	fake.boot.params.initial_state.sidecar_starts_cpu[1] = 1;
+	fake.boot.params.initial_state.sidecar_starts_cpu[27] = 1;
 	assert_true(start());
 	join();
 	for (uint32_t i = 0; i < 6 * 2 * PAGE; i++)
-		assert_int_equal(shared[i], 0);
+		assert_int_equal(shared[i], i / (2 * PAGE) == 5 ? 0xcc : 0);
+}
+
+/* ---- the extension --------------------------------------------------------------------------- */
+
+static struct sidecar_extension *extension(void)
+{
+	return (void *)(uintptr_t)fake.boot.params.extension;
+}
+
+static struct sidecar_extension_cpu *extension_cpu(uint32_t ordinal)
+{
+	return (struct sidecar_extension_cpu *)(extension() + 1) + ordinal;
+}
+
+/* 36 CPUs, in memory below 4 GiB. */
+static int setup_extension(void **state)
+{
+	void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+
+	assert_ptr_not_equal(page, MAP_FAILED);
+	setup(state);
+	fake.boot.params.extension_magic = SIDECAR_EXTENSION_MAGIC;
+	fake.boot.params.extension = (uint64_t)page;
+	fake.boot.high_root.value = 0x7654000;
+	*extension() = (struct sidecar_extension){
+		.magic = SIDECAR_EXTENSION_MAGIC,
+		.version = SIDECAR_EXTENSION_VERSION,
+		.cpu_count = 36,
+	};
+	for (uint32_t i = 0; i < 36; i++) {
+		extension_cpu(i)->apic_id = 1000 + i;
+		extension_cpu(i)->vp_index = i < 16 ? i : i + 4;
+	}
+	return 0;
+}
+
+static int finish_extension(void **state)
+{
+	munmap(extension(), PAGE);
+	return finish(state);
+}
+
+static void test_extension(void **state)
+{
+	const struct sidecar_extension_cpu *cpu = extension_cpu(35); /* VP 39, the last of node 2 */
+	uint64_t private = (uint64_t)memory[2] + (1 + 2 * 14 + 11 * 13) * PAGE;
+
+	(void)state;
+	assert_true(start());
+	join();
+	check_all_started();
+	assert_int_equal(cpu->apic_id, 1035);
+	assert_int_equal(cpu->cr3, private);
+	assert_int_equal(cpu->entry, (uint64_t)hyperv_vp_entry);
+	assert_int_equal(cpu->stack, 0xffffff8000400000);
+	assert_int_equal(cpu->state_page, private + 10 * PAGE);
+	assert_int_equal(extension_cpu(16)->state_page | extension_cpu(16)->entry, 0);
+	assert_int_equal(extension()->boot_pml4e, 0x7654003);
+}
+
+/* Without the magic the address means nothing, as under a shim that knows no extension. */
+static void test_no_extension(void **state)
+{
+	(void)state;
+	fake.boot.params.extension_magic++;
+	extension()->cpu_count = 7;
+	assert_true(start());
+	join();
+	check_all_started();
+	assert_int_equal(extension_cpu(1)->state_page, 0);
+}
+
+static void test_bad_extension(void **state)
+{
+	(void)state;
+	extension()->flags = SIDECAR_EXTENSION_CALLER_STARTS_CPUS;
+	assert_false(smp_check(&fake.boot.params, &fake.error));
+	assert_error(fake.error, "extension has flags 0x1, this kernel needs 0x0");
+	extension()->flags = 0;
+	extension_cpu(17)->vp_index = 17;
+	assert_false(smp_check(&fake.boot.params, &fake.error));
+	assert_error(fake.error, "extension has VP 17 where VP 21 belongs");
 }
 
 static void test_refused(void **state)
@@ -290,6 +381,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_help, setup, finish),
 		cmocka_unit_test_setup_teardown(test_overrides, setup, finish),
 		cmocka_unit_test_setup_teardown(test_clean, setup, finish),
+		cmocka_unit_test_setup_teardown(test_extension, setup_extension, finish_extension),
+		cmocka_unit_test_setup_teardown(test_no_extension, setup_extension,
+						finish_extension),
+		cmocka_unit_test_setup_teardown(test_bad_extension, setup_extension,
+						finish_extension),
 		cmocka_unit_test_setup_teardown(test_refused, setup, finish),
 		cmocka_unit_test_setup_teardown(test_ends_at_once, setup, finish),
 		cmocka_unit_test_setup_teardown(test_dead, setup, finish),
