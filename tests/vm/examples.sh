@@ -48,6 +48,11 @@ status_of "async-many" 0 async-many --guest $guests/sha256.bin --input $work/inp
 is "three digests from one thread" "$(grep -c "$(digest $work/input)" $work/out)" 3
 status_of "epoll" 0 epoll 1 $guests/sha256.bin $work/input
 is "its digest, beside a timer" "$(grep -oE '[0-9a-f]{64}' $work/out)" "$(digest $work/input)"
+status_of "borrowed-ring" 0 borrowed-ring 2 $guests/sha256.bin $work/input
+is "its digest, from the caller's ring" "$(grep -oE '[0-9a-f]{64}' $work/out)" \
+	"$(digest $work/input)"
+is "the same ring has read the file" "$(grep -c "bytes=$(wc -c <$work/input)\$" $work/err)" 1
+is "and its timer has run" "$(grep -c 'ticks=[1-9]' $work/err)" 1
 status_of "save-restore" 0 save-restore 1 2 3 $guests/sha256.bin $work/input
 is "its digest, from two CPUs by turns" "$(grep -oE '[0-9a-f]{64}' $work/out)" \
 	"$(digest $work/input)"

@@ -42,7 +42,8 @@ struct fake_cpu {
 	enum cpu_state state;
 	int owner; /* handle, or 0 */
 	int user;  /* handle of the file that started what runs or is complete */
-	int cancelled; /* sticky: a CANCEL that found no run; atomic */
+	/* CANCELs, and how many of them have ended a run or count no more; atomic. Sticky. */
+	uint64_t cancels, cancels_done;
 	int runs;      /* what it was last given is RUN_VP; atomic */
 	bool failed;   /* a STOP was not answered */
 	uint64_t stopped_ns;  /* when that was first seen, or 0 */
@@ -518,7 +519,7 @@ static void release_cpu(struct fake *fake, struct fake_node *node, uint32_t n)
 	}
 	if (cpu->job)
 		answer(fake, cpu, -ECANCELED);
-	cpu->cancelled = 0;
+	cpu->cancels_done = cpu->cancels;
 	cpu->owner = 0;
 	cpu->user = 0;
 	memset(cpu->host.cpu.command, 0, SIDECAR_PER_CPU_SHMEM);
@@ -702,10 +703,24 @@ static void note_command(struct fake_node *node, uint32_t n)
 	__atomic_store_n(&cpu->runs, command == SIDECAR_COMMAND_RUN_VP, __ATOMIC_SEQ_CST);
 }
 
+/* The CANCELs up to that one; a later one may have come since, and stays. True: one was new. */
+static bool settle_cancels(struct fake_cpu *cpu, uint64_t last)
+{
+	uint64_t done = __atomic_load_n(&cpu->cancels_done, __ATOMIC_SEQ_CST);
+
+	while (done < last)
+		if (__atomic_compare_exchange_n(&cpu->cancels_done, &done, last, false,
+						__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+			return true;
+	return false;
+}
+
 static bool take_cancelled(struct fake_node *node, uint32_t n)
 {
+	struct fake_cpu *cpu = &node->cpus[n];
+
 	return is_run(node, n) &&
-	       __atomic_exchange_n(&node->cpus[n].cancelled, 0, __ATOMIC_SEQ_CST);
+	       settle_cancels(cpu, __atomic_load_n(&cpu->cancels, __ATOMIC_SEQ_CST));
 }
 
 /*
@@ -920,12 +935,13 @@ static int cancel_without_lock(struct fake *fake, uint32_t number)
 {
 	uint32_t n;
 	struct fake_node *node = node_of(fake, number, &n);
+	uint64_t last;
 
 	if (!node || n == 0)
 		return -EINVAL;
-	__atomic_exchange_n(&node->cpus[n].cancelled, 1, __ATOMIC_SEQ_CST);
+	last = __atomic_add_fetch(&node->cpus[n].cancels, 1, __ATOMIC_SEQ_CST);
 	if (is_run(node, n) && change_status(node, n, SIDECAR_STATUS_RUN, SIDECAR_STATUS_STOP))
-		__atomic_exchange_n(&node->cpus[n].cancelled, 0, __ATOMIC_SEQ_CST);
+		settle_cancels(&node->cpus[n], last);
 	return 0;
 }
 

@@ -5,8 +5,12 @@
  *
  * The oracle, for each VP: every intercept that its guest has made arrives, once and in order. A
  * cancel that came back before a run was begun, and that no CANCELLED event can have consumed,
- * makes that run CANCELLED (R4); there are never more CANCELLED events than cancels. A TURN comes
- * once, and only to a VP in line. Registers have the values last set.
+ * makes that run CANCELLED (R4). A CANCELLED event consumes one cancel or more, and all that had
+ * come back before its run was begun; more than there were cannot be consumed. A TURN comes once,
+ * and only to a VP in line. Registers have the values last set.
+ *
+ * A guest that only a cancel can end is told to leave when none has ended it for HANG_MS, so that a
+ * lost cancel is a failure with a text. What hangs after that ends the program.
  */
 #include "machine.h"
 
@@ -25,7 +29,9 @@
 #define MAX_VPS 3u
 #define WORKERS 3u
 #define NAMES 8u
-#define HANG_MS 10000u
+#define HANG_MS 4000u
+#define HISTORY 6u
+#define AMBUSH_US 300u
 #define GUEST_PAGES 0x1000u
 
 static const uint32_t names[NAMES] = {
@@ -49,13 +55,22 @@ struct subject {
 	uint64_t begun;	 /* cancels, atomic */
 	uint64_t ended;	 /* likewise */
 	uint64_t spent;	 /* begun, when the last CANCELLED event came; atomic */
-	uint64_t cancelled;
+	uint64_t before; /* ended, when the operation was begun */
+	uint64_t consumed; /* at least so many by CANCELLED events */
 	uint64_t values[NAMES];
 	bool in_line, turned;
 
+	/* Begun and ended operations, atomic: odd is in flight. And the last ones' outcomes. */
+	uint64_t steps;
+	struct {
+		uint32_t operation, kind;
+		int error;
+	} history[HISTORY];
+	int hung; /* atomic: its guest was told to leave */
+
 	/* The operation in flight. */
 	uint32_t operation;
-	bool busy, must_cancel, has_deadline, may_time_out;
+	bool busy, must_cancel, has_deadline, endless;
 	struct hv_register_assoc regs[NAMES];
 	unsigned int count;
 	unsigned int bad; /* index of a name that does not exist, or NAMES */
@@ -71,13 +86,14 @@ struct worker {
 	uint64_t random;
 	unsigned int quota, started;
 	struct sidecar_queue *queue;
-	char failure[160];
+	char failure[640];
 	pthread_t thread;
 };
 
 struct round {
 	struct worker workers[WORKERS];
 	uint64_t random; /* the canceller's */
+	int armed;	 /* atomic: the next START is cancelled */
 	int end;
 };
 
@@ -116,15 +132,42 @@ static enum host_exit guest_random(struct host_guest *host, struct cpu *cpu,
 	return HOST_INTERCEPT;
 }
 
+/* The cancels of a VP and its last operations, the newest at the end. */
+static void describe(const struct subject *subject, char *text, size_t size)
+{
+	uint64_t done = __atomic_load_n(&subject->steps, __ATOMIC_ACQUIRE) / 2;
+	uint64_t begun = __atomic_load_n(&subject->begun, __ATOMIC_SEQ_CST);
+	uint64_t ended = __atomic_load_n(&subject->ended, __ATOMIC_SEQ_CST);
+	int length = snprintf(text, size, "; cancels: %llu begun, %llu ended, %llu of them before "
+			      "this operation, %llu consumed; before it",
+			      (unsigned long long)begun, (unsigned long long)ended,
+			      (unsigned long long)subject->before,
+			      (unsigned long long)subject->consumed);
+
+	for (uint64_t i = done < HISTORY ? 0 : done - HISTORY; i < done && (size_t)length < size;
+	     i++)
+		length += snprintf(text + length, size - (size_t)length, " %s: %s (%d)",
+				   sidecar_operation_name(subject->history[i % HISTORY].operation),
+				   sidecar_event_kind_name(subject->history[i % HISTORY].kind),
+				   subject->history[i % HISTORY].error);
+}
+
 /* No assertions: they would end the program from another thread than the test's. */
 static bool broken(struct worker *worker, const struct subject *subject, const char *what,
 		   const struct sidecar_event *event)
 {
-	if (!worker->failure[0])
-		snprintf(worker->failure, sizeof(worker->failure),
-			 "CPU %u, operation %u: %s (%s, %s, %d)", subject->cpu, worker->started,
-			 what, event ? sidecar_operation_name(event->operation) : "",
-			 event ? sidecar_event_kind_name(event->kind) : "", event ? event->error : 0);
+	size_t length;
+
+	if (worker->failure[0])
+		return false;
+	length = (size_t)snprintf(worker->failure, sizeof(worker->failure),
+				  "CPU %u, operation %u: %s (%s, %s, %d)", subject->cpu,
+				  worker->started, what,
+				  event ? sidecar_operation_name(event->operation) : "",
+				  event ? sidecar_event_kind_name(event->kind) : "",
+				  event ? event->error : 0);
+	if (length < sizeof(worker->failure))
+		describe(subject, worker->failure + length, sizeof(worker->failure) - length);
 	return false;
 }
 
@@ -167,8 +210,8 @@ static void choose(struct worker *worker, struct subject *subject)
 		subject->operation = SIDECAR_OPERATION_CONVERT;
 	if (subject->operation == SIDECAR_OPERATION_RUN) {
 		subject->has_deadline = draw(&worker->random, 16) == 0;
-		__atomic_store_n(&subject->guest.endless, draw(&worker->random, 12) == 0,
-				 __ATOMIC_RELEASE);
+		subject->endless = draw(&worker->random, 12) == 0;
+		__atomic_store_n(&subject->guest.endless, subject->endless, __ATOMIC_RELEASE);
 	}
 	if (subject->operation == SIDECAR_OPERATION_TRANSLATE)
 		subject->gva = next_random(&worker->random) & (2 * GUEST_PAGES * 4096 - 1);
@@ -258,7 +301,10 @@ static bool check_cancelled(struct worker *worker, struct subject *subject,
 					      true;
 	__atomic_store_n(&subject->spent, __atomic_load_n(&subject->begun, __ATOMIC_SEQ_CST),
 			 __ATOMIC_SEQ_CST);
-	if (event->error || ++subject->cancelled > subject->spent)
+	subject->consumed++;
+	if (subject->consumed < subject->before)
+		subject->consumed = subject->before;
+	if (event->error || subject->consumed > subject->spent)
 		return broken(worker, subject, "cancelled by nobody", event);
 	return true;
 }
@@ -266,6 +312,10 @@ static bool check_cancelled(struct worker *worker, struct subject *subject,
 static bool check_run(struct worker *worker, struct subject *subject,
 		      const struct sidecar_event *event)
 {
+	if (event->kind == SIDECAR_EVENT_INTERCEPT && subject->endless &&
+	    __atomic_load_n(&subject->hung, __ATOMIC_ACQUIRE))
+		return broken(worker, subject, "a cancel lost: nothing has stopped the guest",
+			      event);
 	if (event->kind == SIDECAR_EVENT_CANCELLED)
 		return check_cancelled(worker, subject, event);
 	if (subject->must_cancel)
@@ -321,14 +371,9 @@ static bool check_conversion(struct worker *worker, struct subject *subject,
 	return true;
 }
 
-static bool check(struct worker *worker, struct subject *subject,
+static bool judge(struct worker *worker, struct subject *subject,
 		  const struct sidecar_event *event)
 {
-	if (!subject->busy || event->operation != subject->operation || event->vp != subject->vp)
-		return broken(worker, subject, "an event of nothing", event);
-	subject->busy = false;
-	if (event->kind == SIDECAR_EVENT_FAILED)
-		return broken(worker, subject, sidecar_vp_error(subject->vp)->text, event);
 	switch (event->operation) {
 	case SIDECAR_OPERATION_RUN:
 		return check_run(worker, subject, event);
@@ -342,6 +387,36 @@ static bool check(struct worker *worker, struct subject *subject,
 	default:
 		return event->error ? broken(worker, subject, "a test's error", event) : true;
 	}
+}
+
+static void step(struct subject *subject)
+{
+	__atomic_add_fetch(&subject->steps, 1, __ATOMIC_ACQ_REL);
+}
+
+static void remember(struct subject *subject, const struct sidecar_event *event)
+{
+	uint64_t place = subject->steps / 2 % HISTORY;
+
+	subject->history[place].operation = event->operation;
+	subject->history[place].kind = event->kind;
+	subject->history[place].error = event->error;
+	step(subject);
+}
+
+static bool check(struct worker *worker, struct subject *subject,
+		  const struct sidecar_event *event)
+{
+	bool good;
+
+	if (!subject->busy || event->operation != subject->operation || event->vp != subject->vp)
+		return broken(worker, subject, "an event of nothing", event);
+	subject->busy = false;
+	if (event->kind == SIDECAR_EVENT_FAILED)
+		return broken(worker, subject, sidecar_vp_error(subject->vp)->text, event);
+	good = judge(worker, subject, event);
+	remember(subject, event);
+	return good;
 }
 
 /* ---- between operations ---- */
@@ -388,15 +463,16 @@ static bool between(struct worker *worker, struct subject *subject)
 static bool begin(struct worker *worker, struct subject *subject)
 {
 	struct sidecar_event event = {.vp = subject->vp};
-	uint64_t ended;
 	int error;
 
 	if (!between(worker, subject))
 		return false;
 	choose(worker, subject);
-	ended = __atomic_load_n(&subject->ended, __ATOMIC_SEQ_CST);
-	subject->must_cancel = ended > subject->spent;
+	subject->before = __atomic_load_n(&subject->ended, __ATOMIC_SEQ_CST);
+	subject->must_cancel = subject->before > subject->spent;
 	subject->busy = true;
+	__atomic_store_n(&subject->hung, 0, __ATOMIC_RELEASE);
+	step(subject);
 	worker->started++;
 	if (worker->queue && draw(&worker->random, 16))
 		return prepare(worker, subject) ? broken(worker, subject, "cannot prepare", NULL) :
@@ -416,7 +492,7 @@ static bool take_events(struct worker *worker)
 {
 	uint32_t min = 1 + draw(&worker->random, worker->count);
 	struct sidecar_event events[MAX_VPS];
-	int count = sidecar_queue_wait(worker->queue, events, MAX_VPS, min, in_ms(HANG_MS));
+	int count = sidecar_queue_wait(worker->queue, events, MAX_VPS, min, in_ms(8 * HANG_MS));
 
 	if (count <= 0)
 		return broken(worker, &worker->subjects[0], "a hang", NULL);
@@ -504,15 +580,65 @@ static void cancel_once(struct subject *subject)
 		cancel(subject);
 }
 
+/* Until the subject begins an operation: a cancel that comes then is the hardest to get right. */
+static void lie_in_wait(struct round *round, const struct subject *subject)
+{
+	uint64_t end = now_ns_of_test() + AMBUSH_US * 1000ull;
+	uint64_t steps = __atomic_load_n(&subject->steps, __ATOMIC_ACQUIRE), ticks;
+
+	while (now_ns_of_test() < end &&
+	       __atomic_load_n(&subject->steps, __ATOMIC_ACQUIRE) < (steps | 1) + steps % 2 * 2)
+		;
+	/* Nothing or some microseconds: up to the look at the flag, or up to START. */
+	ticks = __builtin_ia32_rdtsc();
+	ticks += draw(&round->random, draw(&round->random, 2) ? 1000 : 60000);
+	while (__builtin_ia32_rdtsc() < ticks)
+		;
+}
+
+/*
+ * In the middle of a START, when the library has looked at the flag and the CPU does not run yet.
+ * Whose START it is the fake does not say, so all that have something in flight are cancelled.
+ */
+static void cancel_started(void *context)
+{
+	struct round *round = context;
+
+	for (unsigned int w = 0; w < WORKERS; w++)
+		for (unsigned int i = 0; i < round->workers[w].count; i++)
+			if (__atomic_load_n(&round->workers[w].subjects[i].steps,
+					    __ATOMIC_ACQUIRE) % 2)
+				cancel_once(&round->workers[w].subjects[i]);
+	__atomic_store_n(&round->armed, 0, __ATOMIC_RELEASE);
+}
+
+/* Not for long: when all that is in flight wait for a cancel, there is no START. */
+static void cancel_next_start(struct round *round)
+{
+	uint64_t end = now_ns_of_test() + AMBUSH_US * 1000ull;
+
+	if (!__atomic_exchange_n(&round->armed, 1, __ATOMIC_ACQ_REL))
+		fake_before_start(round->workers[0].machine->fake, cancel_started, round);
+	while (__atomic_load_n(&round->armed, __ATOMIC_ACQUIRE) && now_ns_of_test() < end)
+		usleep(20);
+}
+
 static void *cancel_thread(void *argument)
 {
 	struct round *round = argument;
 
 	while (!__atomic_load_n(&round->end, __ATOMIC_ACQUIRE)) {
 		struct worker *worker = &round->workers[draw(&round->random, WORKERS)];
+		struct subject *subject = &worker->subjects[draw(&round->random, worker->count)];
+		unsigned int way = draw(&round->random, 4);
 
-		cancel_once(&worker->subjects[draw(&round->random, worker->count)]);
-		usleep(draw(&round->random, 200));
+		if (way == 0)
+			cancel_next_start(round);
+		else if (way == 1)
+			lie_in_wait(round, subject);
+		else
+			usleep(draw(&round->random, 200));
+		cancel_once(subject);
 	}
 	return NULL;
 }
@@ -566,6 +692,72 @@ static void end_round(struct machine *machine, struct round *round)
 	}
 }
 
+/* ---- the watchdog ---- */
+
+struct watch {
+	uint64_t steps, since_ns;
+};
+
+/* Its state is read while its thread may go on after all: the program ends here either way. */
+static void give_up(const struct subject *subject, uint64_t seed)
+{
+	char text[512];
+
+	describe(subject, text, sizeof(text));
+	print_error("not ok - seed %llu: CPU %u: %s hangs, and no cancel ends it%s\n",
+		    (unsigned long long)seed, subject->cpu,
+		    sidecar_operation_name(subject->operation), text);
+	_exit(1);
+}
+
+static void watch_subject(struct subject *subject, struct watch *watch, uint64_t seed)
+{
+	uint64_t steps = __atomic_load_n(&subject->steps, __ATOMIC_ACQUIRE);
+	uint64_t now = now_ns_of_test();
+
+	if (steps != watch->steps || steps % 2 == 0) {
+		watch->steps = steps;
+		watch->since_ns = now;
+	}
+	if (now - watch->since_ns < HANG_MS * MS)
+		return;
+	if (now - watch->since_ns > 4 * HANG_MS * MS)
+		give_up(subject, seed);
+	if (__atomic_load_n(&subject->ended, __ATOMIC_SEQ_CST) <=
+	    __atomic_load_n(&subject->spent, __ATOMIC_SEQ_CST))
+		return; /* so far nobody had to stop it */
+	__atomic_store_n(&subject->hung, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&subject->guest.endless, 0, __ATOMIC_RELEASE);
+}
+
+static void join_watching(struct worker *worker, uint64_t seed)
+{
+	struct watch watches[MAX_VPS] = {0};
+	struct timespec soon;
+
+	do {
+		for (unsigned int i = 0; i < worker->count; i++)
+			watch_subject(&worker->subjects[i], &watches[i], seed);
+		clock_gettime(CLOCK_REALTIME, &soon);
+		soon.tv_nsec += 20 * 1000000;
+		soon.tv_sec += soon.tv_nsec / 1000000000;
+		soon.tv_nsec %= 1000000000;
+	} while (pthread_timedjoin_np(worker->thread, NULL, &soon) == ETIMEDOUT);
+}
+
+/* What its VPs leave behind, a place in the process's line of conversions say, spoils the rest. */
+static bool abandoned;
+
+static void judge_round(const struct round *round, uint64_t seed)
+{
+	for (unsigned int w = 0; w < WORKERS; w++) {
+		abandoned = round->workers[w].failure[0];
+		if (abandoned)
+			fail_msg("seed %llu: %s", (unsigned long long)seed,
+				 round->workers[w].failure);
+	}
+}
+
 static void run_round(struct machine *machine, uint64_t seed)
 {
 	struct round *round = calloc(1, sizeof(*round));
@@ -579,13 +771,11 @@ static void run_round(struct machine *machine, uint64_t seed)
 						&round->workers[w]), 0);
 	assert_int_equal(pthread_create(&canceller, NULL, cancel_thread, round), 0);
 	for (unsigned int w = 0; w < WORKERS; w++)
-		pthread_join(round->workers[w].thread, NULL);
+		join_watching(&round->workers[w], seed);
 	__atomic_store_n(&round->end, 1, __ATOMIC_RELEASE);
 	pthread_join(canceller, NULL);
-	for (unsigned int w = 0; w < WORKERS; w++)
-		if (round->workers[w].failure[0])
-			fail_msg("seed %llu: %s", (unsigned long long)seed,
-				 round->workers[w].failure);
+	fake_before_start(machine->fake, NULL, NULL);
+	judge_round(round, seed);
 	end_round(machine, round);
 	free(round);
 }
@@ -598,6 +788,8 @@ static void stress(const struct machine_options *options)
 			      ROUND / 3;
 	void *state;
 
+	if (abandoned)
+		skip();
 	for (unsigned int i = 0; i < rounds + 1; i++) {
 		state = (void *)options;
 		assert_int_equal(machine_setup(&state), 0);
