@@ -6,7 +6,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=${BUILD:-$root/build}
 
 build_packages=(gcc g++ libc6-dev make meson ninja-build pkg-config liburing-dev libnuma-dev
-		libcmocka-dev systemtap-sdt-dev mandoc)
+		libcmocka-dev systemtap-sdt-dev mandoc patch)
 vm_packages=(qemu-system-x86 linux-image-cloud-amd64 linux-headers-cloud-amd64 busybox-static
 	     cpio kmod)
 lint_packages=(sparse cppcheck)

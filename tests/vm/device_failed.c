@@ -61,7 +61,7 @@ static void test_run(const char *image)
 	other = device_open();
 	partition = GIVE_GUEST(&device, endless_guest);
 	tap_equal(run(&device, 1, SIDECAR_COMMAND_NONE), 0, "another CPU works");
-	tap_equal(run(&device, DEAD, SIDECAR_COMMAND_NONE), ETIMEDOUT, "RUN ends");
+	tap_equal(run(&device, DEAD, SIDECAR_COMMAND_NONE), ETIMEDOUT, "R9: RUN ends");
 	check_dead(&device);
 	check_others(&device, partition);
 	device_close(&device);
@@ -82,7 +82,7 @@ static void test_start(void)
 	partition = GIVE_GUEST(&device, endless_guest);
 	tap_equal(run(&device, 1, SIDECAR_COMMAND_NONE), 0, "another CPU works");
 	tap_equal(start(&device, DEAD, SIDECAR_COMMAND_NONE), 0, "START");
-	tap_equal(wait_completion(&device, 5000), -ETIMEDOUT, "read tells of the failure");
+	tap_equal(wait_completion(&device, 5000), -ETIMEDOUT, "R9: read tells of the failure");
 	tap_equal(wait_completion(&device, 100), -ETIME, "once");
 	check_dead(&device);
 	check_others(&device, partition);
@@ -100,9 +100,9 @@ static void test_close(void)
 	other = device_open();
 	close(GIVE_GUEST(&device, endless_guest));
 	start(&device, DEAD, SIDECAR_COMMAND_RUN_VP);
-	tap_equal(wait_completion(&device, 3 * TIMEOUT_MS), -ETIME, "a run has no time limit");
+	tap_equal(wait_completion(&device, 3 * TIMEOUT_MS), -ETIME, "R9: a run has no time limit");
 	device_close(&device);
-	tap_equal(describe(&other, DEAD).owned, 0, "close ends nevertheless");
+	tap_equal(describe(&other, DEAD).owned, 0, "R9: close ends nevertheless");
 	check_dead(&other);
 	device_close(&other);
 	remove_module();
@@ -119,7 +119,7 @@ static void test_unmap(void)
 	partition = GIVE_GUEST(&device, endless_guest);
 	start(&device, DEAD, SIDECAR_COMMAND_RUN_VP);
 	sleep_ms(200); /* it has taken the command, and with it the generation of now */
-	tap_equal(unmap_memory(partition, RESET_PAGE, 4096), 0, "UNMAP ends");
+	tap_equal(unmap_memory(partition, RESET_PAGE, 4096), 0, "R9: UNMAP ends");
 	tap_equal(wait_completion(&device, 1000), -ETIMEDOUT, "with the CPU failed");
 	check_dead(&device);
 	device_close(&device);

@@ -77,7 +77,7 @@ static void test_read(struct device *device)
 	tap_equal(read(device->fd, nowhere, 4) < 0 ? errno : 0, EFAULT, "read into nowhere");
 	tap_equal(read(device->fd, cpus, sizeof(cpus)), 4, "R2: the completion is still there");
 	tap_equal(cpus[0], 1, "read: its CPU");
-	tap_equal(read(device->fd, cpus, 4) < 0 ? errno : 0, EAGAIN, "read: only once");
+	tap_equal(read(device->fd, cpus, 4) < 0 ? errno : 0, EAGAIN, "R3: read: only once");
 	tap_equal(control(device->fd, SIDECAR_IOC_STOP, 1), EINVAL, "STOP after the read");
 }
 
@@ -98,7 +98,9 @@ static void test_stop(struct device *device)
 {
 	tap_equal(control(device->fd, SIDECAR_IOC_STOP, 1), EINVAL, "STOP with nothing started");
 	tap_equal(start(device, 1, SIDECAR_COMMAND_RUN_VP), 0, "START of an endless guest");
-	tap_equal(wait_completion(device, 100), -ETIME, "R1: no completion of what runs");
+	tap_equal(start(device, 2, SIDECAR_COMMAND_NONE), 0, "START on another CPU");
+	tap_equal(wait_completion(device, 1000), 2, "R1: its completion is not the guest's");
+	tap_equal(wait_completion(device, 300), -ETIME, "R1: no completion of what runs");
 	tap_equal(describe(device, 1).state, SIDECAR_CPU_STATE_BUSY, "CPU: busy");
 	tap_equal(describe(device, 1).owned, 1, "CPU: ours");
 	tap_equal(control(device->fd, SIDECAR_IOC_STOP, 1), 0, "STOP");
@@ -224,7 +226,7 @@ static void test_claim(struct device *device)
 {
 	struct device other = device_open();
 
-	tap_equal(control(device->fd, SIDECAR_IOC_CLAIM, 0), ENOENT, "CLAIM of the base CPU");
+	tap_equal(control(device->fd, SIDECAR_IOC_CLAIM, 0), ENOENT, "R7: CLAIM of the base CPU");
 	tap_equal(control(device->fd, SIDECAR_IOC_CLAIM, CPUS), EINVAL, "CLAIM outside the node");
 	tap_equal(control(device->fd, SIDECAR_IOC_CLAIM, 3), 0, "CLAIM");
 	tap_equal(control(device->fd, SIDECAR_IOC_CLAIM, 3), 0, "CLAIM again");

@@ -140,11 +140,11 @@ static void test_close(struct device *first)
 	fill_pages(&second, 3);
 	begin = now_ms();
 	close(second.fd); /* the mapping stays */
-	tap_check(now_ms() - begin < 4000, "close stops it, not a time limit");
-	tap_equal(describe(first, 2).owned, 0, "the VP is nobody's, though a mapping is left");
-	tap_equal(describe(first, 2).state, SIDECAR_CPU_STATE_IDLE, "and idle");
+	tap_check(now_ms() - begin < 4000, "R6: close stops it, not a time limit");
+	tap_equal(describe(first, 2).owned, 0, "R6: the VP is nobody's, though a mapping is left");
+	tap_equal(describe(first, 2).state, SIDECAR_CPU_STATE_IDLE, "R6: and idle");
 	check_scrubbed(first, 2);
-	tap_equal(run(first, 2, SIDECAR_COMMAND_NONE), 0, "it can be claimed at once");
+	tap_equal(run(first, 2, SIDECAR_COMMAND_NONE), 0, "R6: it can be claimed at once");
 	munmap(second.shmem, SHMEM_SIZE);
 }
 
@@ -242,7 +242,7 @@ static void test_kills(void)
 		lost += kill_one(&device, &victim);
 		device_close(&device);
 	}
-	tap_equal(lost, 0, "SIGKILL at many moments loses no VP");
+	tap_equal(lost, 0, "R6: SIGKILL at many moments loses no VP");
 }
 
 static bool file_says(const char *name, const char *wanted)

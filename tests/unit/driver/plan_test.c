@@ -125,7 +125,7 @@ static void node_size_32_makes_cpu_32_a_base(void **state)
 	drop(f);
 }
 
-static void a_gap_begins_a_node(void **state)
+static void R14_a_gap_begins_a_node(void **state)
 {
 	struct fixture *f = make(8, OFFLINE_BUT_0);
 
@@ -151,7 +151,7 @@ static void an_online_cpu_in_a_gap_is_the_base_after_it(void **state)
 	drop(f);
 }
 
-static void node_0_need_not_begin_at_cpu_0(void **state)
+static void R14_node_0_need_not_begin_at_cpu_0(void **state)
 {
 	struct fixture *f = make(8, OFFLINE_BUT_0);
 
@@ -353,9 +353,9 @@ int main(void)
 		cmocka_unit_test(linux_cpu_before_the_run_is_the_base),
 		cmocka_unit_test(node_size_64_takes_63_cpus),
 		cmocka_unit_test(node_size_32_makes_cpu_32_a_base),
-		cmocka_unit_test(a_gap_begins_a_node),
+		cmocka_unit_test(R14_a_gap_begins_a_node),
 		cmocka_unit_test(an_online_cpu_in_a_gap_is_the_base_after_it),
-		cmocka_unit_test(node_0_need_not_begin_at_cpu_0),
+		cmocka_unit_test(R14_node_0_need_not_begin_at_cpu_0),
 		cmocka_unit_test(a_numa_border_begins_a_node),
 		cmocka_unit_test(a_base_of_another_numa_node_is_not_taken),
 		cmocka_unit_test(an_online_first_cpu_stays_linuxs_as_base),

@@ -181,7 +181,7 @@ static void test_set(void **state)
 	assert_int_equal(page.has_error, 0);
 }
 
-static void test_counts(void **state)
+static void test_R10_counts(void **state)
 {
 	const uint32_t commands[] = {SIDECAR_COMMAND_GET_REGISTERS, SIDECAR_COMMAND_SET_REGISTERS};
 
@@ -247,7 +247,7 @@ int main(void)
 		cmocka_unit_test_setup(test_get, start),
 		cmocka_unit_test_setup(test_get_failure, start),
 		cmocka_unit_test_setup(test_set, start),
-		cmocka_unit_test_setup(test_counts, start),
+		cmocka_unit_test_setup(test_R10_counts, start),
 		cmocka_unit_test_setup(test_translate, start),
 		cmocka_unit_test_setup(test_unknown, start),
 	};

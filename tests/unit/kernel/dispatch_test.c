@@ -176,7 +176,7 @@ static void test_stranger(void **state)
 }
 
 /* RUN seen without having slept: its interrupt is still to come, and drained (R11). */
-static void test_run_at_once(void **state)
+static void test_R11_run_at_once(void **state)
 {
 	(void)state;
 	control.cpu_status[3] = SIDECAR_STATUS_RUN;
@@ -194,7 +194,7 @@ static void test_stop_first(void **state)
 	assert_int_equal(control.cpu_status[3], SIDECAR_STATUS_IDLE);
 }
 
-static void test_response(void **state)
+static void test_R2_response(void **state)
 {
 	(void)state;
 	control.response_cpu = 0x12345678;
@@ -240,9 +240,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_run, start),
 		cmocka_unit_test_setup(test_stranger, start),
-		cmocka_unit_test_setup(test_run_at_once, start),
+		cmocka_unit_test_setup(test_R11_run_at_once, start),
 		cmocka_unit_test_setup(test_stop_first, start),
-		cmocka_unit_test_setup(test_response, start),
+		cmocka_unit_test_setup(test_R2_response, start),
 		cmocka_unit_test_setup(test_remove, start),
 		cmocka_unit_test_setup(test_nonsense, start),
 		cmocka_unit_test_setup(test_removed_by_itself, start),

@@ -25,7 +25,7 @@ static void test_intercept(void **state)
 	assert_int_equal(fake.state.entries, 1);
 }
 
-static void test_stop_before_entry(void **state)
+static void test_R11_stop_before_entry(void **state)
 {
 	(void)state;
 	fake.guest = halts;
@@ -43,7 +43,7 @@ static void interrupted_twice(struct fake *f, unsigned int n)
 }
 
 /* R11: a stale wake-up is taken and the guest goes on; a STOP is seen at the next look. */
-static void test_interrupts(void **state)
+static void test_R11_interrupts(void **state)
 {
 	(void)state;
 	fake.guest = interrupted_twice;
@@ -98,7 +98,7 @@ static void generation_moves(struct fake *f, unsigned int n)
 		fake_exit(SVM_EXIT_HLT, 0, 0);
 }
 
-static void test_generation(void **state)
+static void test_R17_generation(void **state)
 {
 	(void)state;
 	fake.guest = generation_moves;
@@ -113,7 +113,7 @@ static void test_generation(void **state)
 	assert_int_equal(fake.entry[2].generation_seen, 8);
 }
 
-static void test_generation_between_commands(void **state)
+static void test_R17_generation_between_commands(void **state)
 {
 	(void)state;
 	fake.guest = halts;
@@ -182,7 +182,7 @@ static void test_first_context(void **state)
 
 /* ---- what user mode may have written --------------------------------------------------------- */
 
-static void test_mxcsr(void **state)
+static void test_R10_mxcsr(void **state)
 {
 	(void)state;
 	fake.guest = halts;
@@ -245,7 +245,7 @@ static void generation_moves_on_wait(struct fake *f)
 }
 
 /* R17: whoever unmaps waits for a VP that does not run, too. */
-static void test_generation_while_suspended(void **state)
+static void test_R17_generation_while_suspended(void **state)
 {
 	(void)state;
 	fake.on_wait = generation_moves_on_wait;
@@ -255,7 +255,7 @@ static void test_generation_while_suspended(void **state)
 	assert_int_equal(fake.waits, 2);
 }
 
-static void test_startup_suspend(void **state)
+static void test_R11_startup_suspend(void **state)
 {
 	(void)state;
 	fake.guest = halts;
@@ -559,20 +559,20 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_intercept),
-		TEST(test_stop_before_entry),
-		TEST(test_interrupts),
+		TEST(test_R11_stop_before_entry),
+		TEST(test_R11_interrupts),
 		TEST(test_guest_ticks),
-		TEST(test_generation),
-		TEST(test_generation_between_commands),
+		TEST(test_R17_generation),
+		TEST(test_R17_generation_between_commands),
 		TEST(test_flush_without_asids),
 		TEST(test_new_root),
 		TEST(test_new_owner),
 		TEST(test_first_context),
-		TEST(test_mxcsr),
+		TEST(test_R10_mxcsr),
 		TEST(test_inconsistent),
 		TEST(test_registers),
-		TEST(test_startup_suspend),
-		TEST(test_generation_while_suspended),
+		TEST(test_R11_startup_suspend),
+		TEST(test_R17_generation_while_suspended),
 		TEST(test_msr_written),
 		TEST(test_tsc_aux_written),
 		TEST(test_msr_inside),
