@@ -224,10 +224,18 @@ void scdrv_node_scan(struct scdrv_node *node)
 	wake_up_all(&node->wait);
 }
 
+/* Nobody can have the completion any more, and a guest may run for ever. */
+static bool is_orphaned(const struct scdrv_vp *vp)
+{
+	return vp->waiter && vp->waiter->is_orphaned && vp->waiter->is_orphaned(vp->waiter);
+}
+
 static void check_deadline(struct scdrv_vp *vp)
 {
 	if (look(vp))
 		return;
+	if (is_orphaned(vp) && !is_stopping(vp))
+		stop(vp);
 	if (shm_read(&vp->state->cpu_state) == SIDECAR_CPU_FAULTED)
 		fail_later(vp, "took a fault in the sidecar kernel");
 	else if (!vp->has_deadline || time_before(jiffies, vp->deadline))

@@ -33,6 +33,7 @@ struct scdrv_file {
  */
 struct scdrv_waiter {
 	void (*end)(struct scdrv_waiter *waiter); /* NULL: a RUN */
+	bool (*is_orphaned)(const struct scdrv_waiter *waiter); /* or NULL; under the lock */
 	bool watches; /* a RUN that looks at the status byte itself before it sleeps */
 	bool done;
 	int error;

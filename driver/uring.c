@@ -8,11 +8,15 @@
  * only from the table that claimed the VP, and a claim through a ring only while the table has the
  * file: a fixed file that outlives its descriptor can do nothing (R6).
  *
+ * A ring that is closed while the file stays open has nobody who could have the CQE: its command is
+ * stopped by the next tick, as nothing tells of the close.
+ *
  * The command ends in the completion interrupt, under scan_lock, where 6.1 can not post a CQE; the
  * result waits in the request until the submitter's task posts it, or a worker if that is gone.
  */
 #include <linux/build_bug.h>
 #include <linux/io_uring.h>
+#include <linux/io_uring_types.h>
 
 #include "claim.h"
 #include "device.h"
@@ -35,6 +39,14 @@ static void end(struct scdrv_waiter *waiter)
 {
 	io_uring_cmd_complete_in_task(container_of((void *)waiter, struct io_uring_cmd, pdu),
 				      complete_in_task);
+}
+
+/* The ring is being torn down, which on 6.1 waits for every request and cancels none of these. */
+static bool is_orphaned(const struct scdrv_waiter *waiter)
+{
+	struct io_uring_cmd *ring = container_of((void *)waiter, struct io_uring_cmd, pdu);
+
+	return percpu_ref_is_dying(&cmd_to_io_kiocb(ring)->ctx->refs);
 }
 
 /* The payload is the submitter's to change at any time until this request has been issued. */
@@ -65,7 +77,7 @@ int scdrv_uring_cmd(struct io_uring_cmd *ring, unsigned int flags)
 	}
 	if (error)
 		return error;
-	*waiter = (struct scdrv_waiter){ .end = end };
+	*waiter = (struct scdrv_waiter){ .end = end, .is_orphaned = is_orphaned };
 	error = scdrv_claim_submit(file, vp, waiter);
 	return error ? error : -EIOCBQUEUED;
 }

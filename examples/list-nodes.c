@@ -19,6 +19,7 @@ static void print_capabilities(uint64_t capabilities)
 		{SIDECAR_CAP_CANCEL, "cancel"},
 		{SIDECAR_CAP_OWNERSHIP, "ownership"},
 		{SIDECAR_CAP_URING_CMD, "uring-cmd"},
+		{SIDECAR_CAP_MOVE, "move"},
 	};
 
 	for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++)

@@ -401,6 +401,7 @@ void ring_reap(struct sidecar_queue *queue)
 {
 	complete_all(queue);
 	if (ring_has_more(queue)) {
+		queue->counters.fetches++;
 		io_uring_get_events(queue->ring);
 		complete_all(queue);
 	}

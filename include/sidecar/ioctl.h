@@ -132,7 +132,8 @@ SIDECAR_ASSERT_SIZE(struct sidecar_ioctl_unmap, 24);
  * CPUs of the node go from Linux to the sidecar, or back, or begin anew. For CAP_SYS_ADMIN, else
  * EPERM. The call answers 0 when it has looked at every entry; each has an errno of its own, and a
  * CPU that is refused by either side is where it was. EINVAL: count is 0 or above
- * SIDECAR_MAX_MOVES. Entries after a signal have EINTR.
+ * SIDECAR_MAX_MOVES. Entries after a signal, and all while the machine goes down, have EINTR.
+ * EOPNOTSUPP, for an entry: INIT and SIPI do not start this CPU (a hypervisor does).
  *
  * TAKE   Linux takes the CPU offline, if it is online, and it starts in the sidecar, idle and
  *        nobody's; many start at once. EINVAL outside the node or its base CPU; EEXIST in the

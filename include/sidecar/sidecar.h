@@ -486,7 +486,8 @@ struct sidecar_queue_counters {
 	uint64_t waits;	     /* calls of sidecar_queue_wait() */
 	uint64_t sleeps;     /* system calls that submit and wait */
 	uint64_t submits;    /* system calls that only submit */
-	uint64_t reserved[8];
+	uint64_t fetches;    /* system calls that only fetch completions */
+	uint64_t reserved[7];
 };
 SIDECAR_ASSERT_SIZE(struct sidecar_queue_counters, 128);
 

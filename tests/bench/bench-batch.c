@@ -90,7 +90,7 @@ static uint64_t queue_calls(const struct bench *bench)
 	if (!bench->vps.queue)
 		return 0;
 	sidecar_queue_counters(bench->vps.queue, &counters);
-	return counters.sleeps + counters.submits;
+	return counters.sleeps + counters.submits + counters.fetches;
 }
 
 static void print_row(const struct bench *bench, const char *name, uint64_t runs, uint64_t calls,

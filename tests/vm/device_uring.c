@@ -380,6 +380,34 @@ static void test_close(struct io_uring *ring, struct device *witness)
 	munmap(device.shmem, SHMEM_SIZE);
 }
 
+static bool becomes_idle(struct device *device, unsigned int cpu)
+{
+	int tries;
+
+	for (tries = 0; tries < 100; tries++) {
+		if (describe(device, cpu).state == SIDECAR_CPU_STATE_IDLE)
+			return true;
+		sleep_ms(100);
+	}
+	return false;
+}
+
+/* The device stays open, so nothing but the ring can end what it has begun. */
+static void test_ring_close(void)
+{
+	struct device device = device_open();
+	struct io_uring ring = new_ring(0);
+
+	close(GIVE_GUEST(&device, endless_guest));
+	tap_equal(uring(&ring, &device, 1, SIDECAR_COMMAND_NONE), 0, "NONE of a ring");
+	submit(&ring, &device, 1, SIDECAR_COMMAND_RUN_VP);
+	tap_check(is_quiet(&ring), "its guest runs");
+	io_uring_queue_exit(&ring);
+	tap_check(becomes_idle(&device, 1), "ends when the ring is closed, the device is not");
+	tap_equal(run(&device, 1, SIDECAR_COMMAND_NONE), 0, "the VP is its owner's still");
+	device_close(&device);
+}
+
 static struct io_uring_sqe *prepare_fixed(struct io_uring *ring, unsigned int cpu)
 {
 	struct io_uring_sqe *sqe = prepare(ring, 0, cpu);
@@ -803,6 +831,7 @@ int main(void)
 
 	tap_equal(insert_module("cpus=1-3"), 0, "insmod");
 	test_on_kernel(&ring);
+	test_ring_close();
 	test_stress(&plain);
 	test_kill((struct victim){ .fixed = false }, "SIGKILL with three pending");
 	test_kill((struct victim){ .fixed = true, .flags = DEFER }, "SIGKILL with a fixed file");
