@@ -100,12 +100,21 @@ static inline void run_check_payload(struct hv_message *message)
 		*count = 16;
 }
 
-/* All messages but those of exceptions are this short; what is behind their end is nobody's. */
+/* All messages but those of exceptions are this short. */
 #define RUN_USUAL_PAYLOAD sizeof(struct hv_io_message)
+
+/* What a long message has left behind the end of a short one. */
+static inline void run_forget_long_message(struct hv_message *message)
+{
+	memset(message->payload + RUN_USUAL_PAYLOAD, 0,
+	       sizeof(message->payload) - RUN_USUAL_PAYLOAD);
+}
 
 /* Read once, into the VP's own copy; checked there. False: it is too long. */
 HOT bool run_copy_message(struct hv_message *message, const struct hv_message *shared)
 {
+	if (unlikely(message->header.length > RUN_USUAL_PAYLOAD))
+		run_forget_long_message(message);
 	shm_copy_in(&message->header, &shared->header, sizeof(message->header));
 	if (likely(message->header.length <= RUN_USUAL_PAYLOAD))
 		shm_copy_in(message->payload, shared->payload, RUN_USUAL_PAYLOAD);

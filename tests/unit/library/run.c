@@ -115,6 +115,33 @@ static void test_message_too_long(void **state)
 	destroy_vp(vp);
 }
 
+/* As long as a message can be, and then a short one, with nothing behind its end. */
+static enum host_exit guest_long_then_short(struct host_guest *guest, struct cpu *cpu,
+					    struct hv_message *message)
+{
+	memset(message->payload, guest->entries == 1 ? 0x55 : 0, HV_MESSAGE_PAYLOAD_SIZE);
+	guest_io(guest, cpu, message);
+	if (guest->entries == 1)
+		message->header.length = HV_MESSAGE_PAYLOAD_SIZE;
+	return HOST_INTERCEPT;
+}
+
+static void test_nothing_is_left_of_a_long_message(void **state)
+{
+	static const uint8_t nothing[HV_MESSAGE_PAYLOAD_SIZE];
+	struct machine *machine = *state;
+	struct sidecar_vp *vp = make_vp(machine, CPU_A);
+	const uint8_t *payload = sidecar_vp_message(vp)->payload;
+	const size_t end = sizeof(struct hv_io_message);
+
+	set_guest(machine, CPU_A, guest_long_then_short);
+	assert_int_equal(sidecar_vp_run(vp, SIDECAR_NO_DEADLINE, NULL), 0);
+	assert_int_equal(payload[HV_MESSAGE_PAYLOAD_SIZE - 1], 0x55);
+	assert_int_equal(sidecar_vp_run(vp, SIDECAR_NO_DEADLINE, NULL), 0);
+	assert_memory_equal(payload + end, nothing, HV_MESSAGE_PAYLOAD_SIZE - end);
+	destroy_vp(vp);
+}
+
 static enum host_exit guest_many_bytes(struct host_guest *guest, struct cpu *cpu,
 				       struct hv_message *message)
 {
@@ -429,6 +456,7 @@ int main(void)
 		EVERY(test_register_page),
 		EVERY(test_kernels_text),
 		EVERY(test_message_too_long),
+		EVERY(test_nothing_is_left_of_a_long_message),
 		EVERY(test_instruction_bytes_are_bounded),
 		EVERY(test_deadline),
 		EVERY(test_deadline_has_passed),
