@@ -196,6 +196,8 @@ static void program_window(struct svm_vp *vp)
 	control->intercept_cr_write &= (uint16_t)~CR8_WRITE;
 	control->int_ctl &= ~(SVM_INT_CTL_V_IRQ | SVM_INT_CTL_PRIORITY_MASK |
 			      SVM_INT_CTL_IGNORE_TPR | SVM_INT_CTL_VECTOR_MASK);
+	/* QEMU clears it when it refuses the first VMRUN after an INIT; no IPI would end the guest. */
+	control->int_ctl |= SVM_INT_CTL_V_INTR_MASKING;
 	if (!notify && !event_waits(vp))
 		return;
 	control->intercept_misc1 |= SVM_INTERCEPT1_VINTR;

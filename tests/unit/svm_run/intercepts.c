@@ -106,6 +106,27 @@ static void test_forced(void **state)
 	assert_true(fake_vmcb()->control.guest_asid != 0);
 }
 
+/* QEMU, before it has loaded int_ctl for the first time, stores its own zero. */
+static void is_refused(struct fake *f, unsigned int n)
+{
+	(void)f;
+	if (!n)
+		fake_vmcb()->control.int_ctl = 0;
+	fake_exit(n ? SVM_EXIT_HLT : SVM_EXIT_INVALID, 0, 0);
+}
+
+/* R10: without it a guest with IF = 0 would never be left for an IPI again. */
+static void test_R10_masking_after_a_refusal(void **state)
+{
+	(void)state;
+	fake.guest = is_refused;
+	assert_int_equal(fake_run(), RUN_INTERCEPT);
+	fake_message(HV_MESSAGE_INVALID_VP_REGISTER_VALUE);
+	assert_int_equal(fake_run(), RUN_INTERCEPT);
+	assert_int_equal(fake.entries, 2);
+	assert_true(fake_vmcb()->control.int_ctl & SVM_INT_CTL_V_INTR_MASKING);
+}
+
 static void flushes_caches(struct fake *f, unsigned int n)
 {
 	(void)f;
@@ -140,6 +161,7 @@ int main(void)
 		TEST(test_msr_bytes),
 		TEST(test_msr_rules),
 		TEST(test_forced),
+		TEST(test_R10_masking_after_a_refusal),
 		TEST(test_wbinvd_of_user_mode),
 	};
 
