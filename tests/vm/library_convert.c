@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * R12: conversions of several CPUs at once, beside a shell loop that takes and gives back another
- * CPU and so holds Linux's hotplug lock again and again. Every guest runs until its turn. Brings
- * CPUs online, so it comes last in its boot.
+ * CPU and so holds Linux's hotplug lock again and again. Every guest runs until its turn. Over each
+ * transport. Brings CPUs online, so it comes last in its boot.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,15 +18,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <sidecar/sidecar.h>
-
 #include "tap.h"
+#include "transports.h"
 
 /* CPUs 1 to 6; 7 is the loop's. */
 #define FIRST 1u
 #define COUNT 6u
 #define LOOP_CPU "7"
-#define PAGE 4096u
+#define SIZE (4 * 4096u)
 #define SECOND 1000000000ull
 
 /* From 0x1000: INC dword [0x2000]; JMP back. 16 bits. */
@@ -39,6 +38,7 @@ struct one {
 	uint8_t *memory;
 	struct sidecar_partition *partition;
 	struct sidecar_vp_state state;
+	unsigned int runs; /* that ended with an intercept: without memory, each does at once */
 	uint32_t cpu;
 	int result;
 	uint64_t stopped_ns, converted_ns;
@@ -58,8 +58,11 @@ static uint64_t now(void)
 	return (uint64_t)time.tv_sec * SECOND + (uint64_t)time.tv_nsec;
 }
 
+/* Changes as long as the guest is run. */
 static uint32_t count_of(const struct one *one)
 {
+	if (!one->partition)
+		return __atomic_load_n(&one->runs, __ATOMIC_RELAXED);
 	return __atomic_load_n((uint32_t *)(one->memory + COUNTER), __ATOMIC_RELAXED);
 }
 
@@ -130,27 +133,46 @@ static int start_registers(struct sidecar_vp *vp)
 	return sidecar_vp_set_registers(vp, HV_VTL_0, regs, 4);
 }
 
-static bool start_one(struct sidecar *client, struct one *one, uint32_t cpu)
+static bool give_memory(struct sidecar *client, struct one *one)
 {
-	one->cpu = cpu;
-	if (sidecar_memory_alloc(client, 0, 4 * PAGE, SIDECAR_MEMORY_POPULATE,
-				 (void **)&one->memory))
+	if (sidecar_memory_alloc(client, 0, SIZE, SIDECAR_MEMORY_POPULATE, (void **)&one->memory))
 		return false;
 	memcpy(one->memory + CODE, code, sizeof(code));
 	return !sidecar_partition_create(client, &one->partition) &&
-	       !sidecar_partition_map(one->partition, 0, one->memory, 4 * PAGE,
-				      SIDECAR_MAP_READ | SIDECAR_MAP_WRITE | SIDECAR_MAP_EXECUTE) &&
-	       !sidecar_vp_create(client, cpu, one->partition, &one->vp) &&
+	       !sidecar_partition_map(one->partition, 0, one->memory, SIZE,
+				      SIDECAR_MAP_READ | SIDECAR_MAP_WRITE | SIDECAR_MAP_EXECUTE);
+}
+
+static bool start_one(struct sidecar *client, struct one *one, uint32_t cpu)
+{
+	struct sidecar_node_info info;
+
+	*one = (struct one){ .cpu = cpu };
+	sidecar_node_info(client, 0, &info);
+	if (info.capabilities & SIDECAR_CAP_PARTITIONS && !give_memory(client, one))
+		return false;
+	return !sidecar_vp_create(client, cpu, one->partition, &one->vp) &&
 	       !start_registers(one->vp);
+}
+
+/* Its end. A guest with memory runs without an intercept until then. */
+static enum sidecar_event_kind run_until_turn(struct one *one)
+{
+	struct sidecar_event event = {0};
+
+	do {
+		one->result = sidecar_vp_run(one->vp, SIDECAR_NO_DEADLINE, &event);
+		__atomic_add_fetch(&one->runs, 1, __ATOMIC_RELAXED);
+	} while (!one->result && !one->partition && event.kind == SIDECAR_EVENT_INTERCEPT);
+	return event.kind;
 }
 
 static void *run_until_converted(void *argument)
 {
-	struct sidecar_event event;
 	struct one *one = argument;
+	enum sidecar_event_kind kind = run_until_turn(one);
 
-	one->result = sidecar_vp_run(one->vp, SIDECAR_NO_DEADLINE, &event);
-	if (!one->result && event.kind != SIDECAR_EVENT_TURN)
+	if (!one->result && kind != SIDECAR_EVENT_TURN)
 		one->result = -EPROTO;
 	one->stopped_ns = now();
 	pthread_mutex_lock(&lock);
@@ -199,7 +221,10 @@ static void check_one(struct one *one, unsigned int place)
 	tap_note("CPU %u: stood still for %llu us", one->cpu,
 		 (unsigned long long)(one->converted_ns - one->stopped_ns) / 1000);
 	sidecar_vp_destroy(one->vp);
-	sidecar_partition_close(one->partition);
+	if (one->partition) {
+		sidecar_partition_close(one->partition);
+		sidecar_memory_free(one->memory, SIZE);
+	}
 }
 
 /* Those at the end of the line have run while those before them were converted. */
@@ -217,21 +242,28 @@ static void test_line(void)
 		pthread_join(ones[i].thread, NULL);
 }
 
-int main(void)
+static bool start_all(struct sidecar *client)
 {
-	struct sidecar *client = NULL;
-	pid_t loop;
-	int status;
-
-	insert_module("cpus=1-6");
-	if (!tap_check(sidecar_open(NULL, &client) == 0, "open"))
-		return tap_done();
-	for (unsigned int i = 0; i < COUNT; i++)
-		if (!tap_check(start_one(client, &ones[i], FIRST + i * 5 % COUNT), "a guest"))
-			return tap_done();
+	converted = 0;
+	for (unsigned int i = 0; i < COUNT; i++) {
+		if (!tap_check(start_one(client, &ones[i], FIRST + i * 5 % COUNT), "a guest")) {
+			tap_note("%s", sidecar_error(client)->text);
+			return false;
+		}
+	}
 	for (unsigned int i = 0; i < COUNT; i++)
 		pthread_create(&ones[i].thread, NULL, run_until_converted, &ones[i]);
 	wait_until_all_run();
+	return true;
+}
+
+static void test_beside_loop(void)
+{
+	pid_t loop;
+	int status;
+
+	unlink("/tmp/stop");
+	unlink("/tmp/toggles");
 	loop = start_loop();
 	while (!toggles())
 		usleep(1000);
@@ -239,8 +271,44 @@ int main(void)
 	close(open("/tmp/stop", O_CREAT | O_WRONLY, 0600));
 	tap_check(waitpid(loop, &status, 0) == loop && status == 0, "the loop was never refused");
 	tap_note("%lu times CPU " LOOP_CPU " came and went", toggles());
-	for (unsigned int i = 0; i < COUNT; i++)
-		check_one(&ones[i], i);
-	tap_equal((unsigned long long)sidecar_close(client), 0, "close");
+}
+
+/* All CPUs are Linux's in the end. */
+static void test_all(const struct transport *transport)
+{
+	struct sidecar_error error = {0};
+	struct sidecar *client = NULL;
+
+	insert_module("cpus=1-6");
+	if (!tap_check(!open_transport(transport, &error, &client), "%s: open", transport->name)) {
+		tap_note("%s", error.text);
+		return;
+	}
+	check_transport(transport, client);
+	if (start_all(client)) {
+		test_beside_loop();
+		for (unsigned int i = 0; i < COUNT; i++)
+			check_one(&ones[i], i);
+	}
+	tap_equal((unsigned long long)-sidecar_close(client), 0, "close");
+}
+
+/* As the machine was: the module gone and no CPU but the first one Linux's. */
+static void reset_machine(void)
+{
+	const char commands[] =
+		"rmmod sidecar && cd /sys/devices/system/cpu &&\n"
+		"for cpu in cpu[1-6]; do echo 0 >$cpu/online || exit 1; done";
+
+	tap_check(system(commands) == 0, "the CPUs go back offline");
+}
+
+int main(void)
+{
+	for (unsigned int i = 0; i < TRANSPORTS; i++) {
+		if (i > 0)
+			reset_machine();
+		test_all(&transports[i]);
+	}
 	return tap_done();
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Two memory nodes: the library's memory is where it should be, by what Linux says of each page. */
+/*
+ * Two memory nodes: the library's memory is where it should be, by what Linux says of each page.
+ * Over each transport.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <numaif.h>
@@ -10,9 +13,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include <sidecar/sidecar.h>
-
 #include "tap.h"
+#include "transports.h"
 
 #define MIB (1ull << 20)
 #define PAGE 4096u
@@ -79,9 +81,19 @@ static void set_huge_pages(uint32_t numa_node, unsigned int count)
 	close(fd);
 }
 
-static void test_memory(struct sidecar *client, uint32_t i, uint32_t numa_node, bool huge)
+static bool partition_takes(struct sidecar *client, uint8_t *memory)
 {
 	struct sidecar_partition *partition;
+
+	return !sidecar_partition_create(client, &partition) &&
+	       !sidecar_partition_map(partition, 0, memory, SIZE,
+				      SIDECAR_MAP_READ | SIDECAR_MAP_WRITE) &&
+	       !sidecar_partition_close(partition);
+}
+
+static void test_memory(struct sidecar *client, uint32_t i, uint32_t numa_node, bool huge)
+{
+	struct sidecar_node_info info;
 	uint8_t *memory = NULL;
 
 	tap_equal((unsigned long long)sidecar_memory_alloc(client, i, SIZE, SIDECAR_MEMORY_POPULATE,
@@ -93,10 +105,9 @@ static void test_memory(struct sidecar *client, uint32_t i, uint32_t numa_node, 
 	}
 	tap_equal(pages_on(memory, SIZE, numa_node), SIZE / PAGE, "every page is on its node");
 	tap_equal(page_size_at(memory), huge ? 2048 : 4, "of this size");
-	tap_check(!sidecar_partition_create(client, &partition) &&
-		  !sidecar_partition_map(partition, 0, memory, SIZE,
-					 SIDECAR_MAP_READ | SIDECAR_MAP_WRITE) &&
-		  !sidecar_partition_close(partition), "a partition takes it");
+	sidecar_node_info(client, i, &info);
+	if (info.capabilities & SIDECAR_CAP_PARTITIONS)
+		tap_check(partition_takes(client, memory), "a partition takes it");
 	sidecar_memory_free(memory, SIZE);
 }
 
@@ -130,18 +141,28 @@ static void test_node(struct sidecar *client, uint32_t i)
 		  "this thread is on the base CPU");
 }
 
-int main(void)
+static void test_all(const struct transport *transport)
 {
+	struct sidecar_error error = {0};
 	struct sidecar *client = NULL;
 
-	insert_module("cpus=1-7");
-	if (!tap_check(sidecar_open(NULL, &client) == 0, "open"))
-		return tap_done();
+	if (!tap_check(!open_transport(transport, &error, &client), "%s: open", transport->name)) {
+		tap_note("%s", error.text);
+		return;
+	}
+	check_transport(transport, client);
 	if (tap_equal(sidecar_node_count(client), 2, "two nodes")) {
 		test_node(client, 0);
 		test_node(client, 1);
 	}
 	sidecar_close(client);
+}
+
+int main(void)
+{
+	insert_module("cpus=1-7");
+	for (unsigned int i = 0; i < TRANSPORTS; i++)
+		test_all(&transports[i]);
 	tap_check(system("rmmod sidecar") == 0, "rmmod");
 	return tap_done();
 }

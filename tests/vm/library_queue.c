@@ -1,36 +1,15 @@
 // SPDX-License-Identifier: MIT
-/*
- * The library's queues on the real driver, three times: as it is, without commands through a ring,
- * and as if it were the original one, with no extension at all (then a guest has no memory, and
- * each run ends at its first instruction).
- */
+/* The library's queues on the real driver, over each transport. */
 #include <liburing.h>
 #include <pthread.h>
 
 #include <sidecar/uring.h>
 
 #include "device.h"
-#include "driver.h"
+#include "transports.h"
 
 #define VPS 3u
 #define ROUNDS 500u
-
-static struct driver_ioctl_context paths = {
-	.device_prefix = "/dev/" SIDECAR_DEVICE_PREFIX,
-	.cpu_sysfs_path = "/sys/devices/system/cpu",
-};
-
-static uint64_t hidden; /* capabilities that the library does not see */
-
-static int node_caps(void *context, int node, struct sidecar_ioctl_caps *caps)
-{
-	int error = driver_ioctl.node_caps(context, node, caps);
-
-	if (hidden == UINT64_MAX)
-		return -ENOTTY;
-	caps->capabilities &= ~hidden;
-	return error;
-}
 
 struct bench {
 	struct sidecar *client;
@@ -50,15 +29,11 @@ static bool fails(struct bench *bench, const char *what, const char *text)
 	return false;
 }
 
-static bool open_client(struct bench *bench)
+static bool open_client(struct bench *bench, const struct transport *transport)
 {
-	static struct sidecar_driver driver;
 	struct sidecar_error error = {0};
-	struct sidecar_options options = { .size = sizeof(options), .error = &error };
 
-	driver = driver_ioctl;
-	driver.node_caps = node_caps;
-	if (sidecar_open_with(&options, &driver, &paths, &bench->client))
+	if (open_transport(transport, &error, &bench->client))
 		return fails(bench, "the client opens", error.text);
 	if (sidecar_partition_create(bench->client, &bench->partition))
 		return fails(bench, "a partition", sidecar_error(bench->client)->text);
@@ -69,10 +44,11 @@ static bool open_client(struct bench *bench)
 	return true;
 }
 
-static bool open_bench(struct bench *bench)
+static bool open_bench(struct bench *bench, const struct transport *transport)
 {
-	if (!open_client(bench))
+	if (!open_client(bench, transport))
 		return false;
+	check_transport(transport, bench->client);
 	if (sidecar_queue_create(bench->client, NULL, &bench->queue))
 		return fails(bench, "a queue", sidecar_error(bench->client)->text);
 	for (unsigned int i = 0; i < VPS; i++) {
@@ -274,17 +250,15 @@ static void test_borrowed(struct bench *bench)
 	io_uring_queue_exit(&ring);
 }
 
-static void test_all(const char *name, uint64_t hide)
+static void test_all(const struct transport *transport)
 {
-	struct bench bench = { .name = name, .original = hide == UINT64_MAX };
-	struct sidecar_node_info info;
+	struct bench bench = {
+		.name = transport->name,
+		.original = transport->hidden == NO_EXTENSION,
+	};
 
-	hidden = hide;
-	if (!open_bench(&bench))
+	if (!open_bench(&bench, transport))
 		return;
-	sidecar_node_info(bench.client, 0, &info);
-	tap_check(!(info.capabilities & SIDECAR_CAP_URING_CMD) == (hide != 0),
-		  "%s: commands through a ring", name);
 	set_guest(port_guest, sizeof(port_guest));
 	test_many_runs(&bench);
 	test_long_batch(&bench);
@@ -302,8 +276,7 @@ int main(void)
 {
 	tap_equal(insert_module("cpus=1-3"), 0, "insmod");
 	guest_page = new_memory(SIDECAR_PAGE_SIZE);
-	test_all("as it is", 0);
-	test_all("without URING_CMD", SIDECAR_CAP_URING_CMD);
-	test_all("as the original", UINT64_MAX);
+	for (unsigned int i = 0; i < TRANSPORTS; i++)
+		test_all(&transports[i]);
 	return tap_done();
 }
