@@ -51,6 +51,24 @@ need_packages() {
 		die "cannot install ${missing[*]}"
 }
 
+# The shared libraries that programs need, by path.
+libraries_of() {
+	# Both "name => path (address)" and "path (address)" (the loader); vdso has no path.
+	LD_LIBRARY_PATH=$build/prefix/lib ldd "$@" 2>/dev/null |
+		awk '/not found/ { print "missing", $1 > "/dev/stderr" }
+		     $2 == "=>" && $3 ~ /^\// { print $3 }
+		     $1 ~ /^\// && $2 ~ /^\(/ { print $1 }' |
+		sort -u
+}
+
+# Where the VM's loader looks for one.
+library_folder() {
+	case $1 in
+	*/ld-linux*)	echo lib64 ;;
+	*)		echo lib ;;
+	esac
+}
+
 kernel_candidates() {
 	# The cloud kernel first: it is the one the tests were written on.
 	find /boot -maxdepth 1 -name 'vmlinuz-*-cloud-amd64' -printf '%f\n' | sort -rV

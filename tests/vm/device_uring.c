@@ -694,7 +694,7 @@ static void test_mixture(struct io_uring *ring)
 	}
 	tap_equal(wrong, 0, "a ring's, START's and RUN's at the same time");
 	tap_check(is_quiet(ring), "no CQE too many");
-	tap_equal(wait_completion(&device, QUIET_MS), -ETIME, "no completion too many");
+	tap_equal(wait_completion(&device, QUIET_MS), -ETIME, "R3: no completion too many");
 	device_close(&device);
 }
 
