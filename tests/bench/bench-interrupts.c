@@ -2,8 +2,8 @@
 /*
  * What disturbs a CPU that computes: interrupts that a sidecar CPU takes while its guest runs, and
  * those that a Linux CPU takes in the same time, under a process that does nothing but compute.
- * Twice: while the rest of Linux is idle, and while it broadcasts ten times a second, by patching
- * its code.
+ * Twice: while the rest of Linux is idle, and while it broadcasts: ten times a second a module comes
+ * and goes.
  *
  *   bench-interrupts SECONDS      CPU 1 is the sidecar's, CPU 2 Linux's
  */
@@ -21,6 +21,7 @@
 
 #include <sidecar/sidecar.h>
 
+#include "../vm/broadcast.h"
 #include "guest.h"
 #include "samples.h"
 
@@ -149,21 +150,17 @@ static pid_t compute_on(unsigned int cpu)
 		;
 }
 
-/* A tracepoint that is switched patches code, which every CPU of Linux's must hear of. */
 static pid_t broadcast(void)
 {
-	static const char event[] = "/sys/kernel/tracing/events/sched/sched_switch/enable";
 	pid_t child = fork();
 
 	if (child)
 		return child;
-	for (unsigned int n = 1;; n++) {
-		FILE *file = fopen(event, "we");
+	for (;;) {
+		int error = broadcast_once();
 
-		if (!file)
-			_exit(failed(event, strerror(errno)));
-		fputs(n % 2 ? "1" : "0", file);
-		fclose(file);
+		if (error)
+			_exit(failed("a module", strerror(-error)));
 		usleep(100000);
 	}
 }
