@@ -107,9 +107,9 @@ static int read_error(struct folder *folder, struct cpu *cpu)
 }
 
 /* A line is "name count"; the last one is the total. */
-static bool parse_exits(char *text, struct cpu *cpu)
+static bool parse_counts(char *text, struct cpu_counts *counts)
 {
-	struct cpu_exits kind;
+	struct cpu_count kind;
 	char *line, *rest = text, *blank;
 
 	while ((line = strsep(&rest, "\n")) && *line) {
@@ -120,32 +120,41 @@ static bool parse_exits(char *text, struct cpu *cpu)
 		*blank = '\0';
 		memcpy(kind.name, line, (size_t)(blank - line) + 1);
 		if (!strcmp(kind.name, "total"))
-			cpu->exits = kind.count;
-		else if (cpu->exit_kinds < CPU_EXIT_KINDS)
-			cpu->exits_by[cpu->exit_kinds++] = kind;
+			counts->total = kind.count;
+		else if (counts->kinds < CPU_COUNT_KINDS)
+			counts->by[counts->kinds++] = kind;
 	}
 	return true;
 }
 
-static int read_exits(struct folder *folder, struct cpu *cpu)
+static int read_counts(struct folder *folder, const char *name, struct cpu_counts *counts)
 {
 	char text[FILE_SIZE];
-	int status = read_attribute(folder, "exits", text);
+	int status = read_attribute(folder, name, text);
 
 	if (status)
 		return status;
-	return parse_exits(text, cpu) ? CTL_OK : strange(folder, "exits", text);
+	return parse_counts(text, counts) ? CTL_OK : strange(folder, name, text);
+}
+
+static bool has_file(const struct folder *folder, const char *name)
+{
+	char path[PATH_MAX + 32];
+
+	snprintf(path, sizeof(path), "%s/%s", folder->path, name);
+	return !access(path, F_OK);
 }
 
 static int read_guest_ns(struct folder *folder, struct cpu *cpu)
 {
-	char path[PATH_MAX + 32];
+	cpu->has_guest_ns = has_file(folder, "guest_ns");
+	return cpu->has_guest_ns ? read_count(folder, "guest_ns", &cpu->guest_ns) : CTL_OK;
+}
 
-	snprintf(path, sizeof(path), "%s/guest_ns", folder->path);
-	if (access(path, F_OK))
-		return CTL_OK;
-	cpu->has_guest_ns = true;
-	return read_count(folder, "guest_ns", &cpu->guest_ns);
+static int read_foreign(struct folder *folder, struct cpu *cpu)
+{
+	cpu->has_foreign = has_file(folder, "foreign_interrupts");
+	return cpu->has_foreign ? read_counts(folder, "foreign_interrupts", &cpu->foreign) : CTL_OK;
 }
 
 int cpu_read(struct ctl *ctl, uint32_t node, uint32_t number, struct cpu *cpu)
@@ -166,8 +175,9 @@ int cpu_read(struct ctl *ctl, uint32_t node, uint32_t number, struct cpu *cpu)
 	status = read_owner(&folder, &cpu->owner_pid);
 	status = status ? status : read_count(&folder, "commands", &cpu->commands);
 	status = status ? status : read_count(&folder, "entries", &cpu->entries);
-	status = status ? status : read_exits(&folder, cpu);
+	status = status ? status : read_counts(&folder, "exits", &cpu->exits);
 	status = status ? status : read_guest_ns(&folder, cpu);
+	status = status ? status : read_foreign(&folder, cpu);
 	return status ? status : read_error(&folder, cpu);
 }
 

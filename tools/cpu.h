@@ -10,11 +10,18 @@
 #include "ctl.h"
 #include "node.h"
 
-#define CPU_EXIT_KINDS 32
+#define CPU_COUNT_KINDS 32
 
-struct cpu_exits {
+struct cpu_count {
 	char name[24];
 	uint64_t count;
+};
+
+/* A file of counts: a line for each kind, of which more are left out, and the driver's total. */
+struct cpu_counts {
+	uint64_t total;
+	size_t kinds;
+	struct cpu_count by[CPU_COUNT_KINDS];
 };
 
 struct cpu {
@@ -24,11 +31,11 @@ struct cpu {
 	int32_t owner_pid; /* 0: nobody's */
 	uint64_t commands;
 	uint64_t entries;
-	uint64_t exits; /* that reached the owner */
-	size_t exit_kinds;
-	struct cpu_exits exits_by[CPU_EXIT_KINDS];
-	bool has_guest_ns; /* not every driver says */
+	struct cpu_counts exits; /* by reason; the total is of those that reached the owner */
+	bool has_guest_ns;	 /* not every driver says */
 	uint64_t guest_ns;
+	bool has_foreign; /* neither this */
+	struct cpu_counts foreign; /* interrupts that were no requests, by vector */
 	char last_error[256]; /* "": none */
 };
 

@@ -12,13 +12,20 @@
 
 #define JSON_VERSION 1
 
-/* One table has the time in the guest for all of its CPUs, or for none. */
-static bool has_guest_ns(const struct snapshot *snapshot)
+/* What not every driver says; one table has a column for all of its CPUs, or for none. */
+struct columns {
+	bool guest_ns, foreign;
+};
+
+static struct columns columns_of(const struct snapshot *snapshot)
 {
-	for (size_t i = 0; i < snapshot->count; i++)
-		if (!snapshot->cpus[i].has_guest_ns)
-			return false;
-	return snapshot->count > 0;
+	struct columns columns = {snapshot->count > 0, snapshot->count > 0};
+
+	for (size_t i = 0; i < snapshot->count; i++) {
+		columns.guest_ns &= snapshot->cpus[i].has_guest_ns;
+		columns.foreign &= snapshot->cpus[i].has_foreign;
+	}
+	return columns;
 }
 
 static void print_owner(FILE *out, const struct cpu *cpu)
@@ -29,36 +36,41 @@ static void print_owner(FILE *out, const struct cpu *cpu)
 		fprintf(out, " %8s", "-");
 }
 
-static void print_row(FILE *out, const struct node *node, const struct cpu *cpu, bool guest_ns)
+static void print_row(FILE *out, const struct node *node, const struct cpu *cpu,
+		      struct columns columns)
 {
 	fprintf(out, "%4" PRIu32 " %5" PRIu32 " %5" PRIu32 " %-8s", cpu->node, node->base_cpu,
 		cpu->cpu, cpu->state);
 	print_owner(out, cpu);
 	fprintf(out, " %12" PRIu64 " %12" PRIu64 " %12" PRIu64, cpu->commands, cpu->entries,
-		cpu->exits);
-	if (guest_ns)
+		cpu->exits.total);
+	if (columns.guest_ns)
 		fprintf(out, " %12.3f", (double)cpu->guest_ns / 1e9);
+	if (columns.foreign)
+		fprintf(out, " %8" PRIu64, cpu->foreign.total);
 	fprintf(out, "  %s\n", cpu->last_error[0] ? cpu->last_error : "-");
 }
 
 void status_print_table(FILE *out, const struct snapshot *snapshot)
 {
-	bool guest_ns = has_guest_ns(snapshot);
+	struct columns columns = columns_of(snapshot);
 
 	fprintf(out, "NODE  BASE   CPU STATE       OWNER     COMMANDS      ENTRIES        EXITS");
-	if (guest_ns)
+	if (columns.guest_ns)
 		fprintf(out, "      GUEST-S");
+	if (columns.foreign)
+		fprintf(out, "  FOREIGN");
 	fprintf(out, "  LAST ERROR\n");
 	for (size_t i = 0; i < snapshot->count; i++)
 		print_row(out, nodes_find(&snapshot->nodes, snapshot->cpus[i].cpu),
-			  &snapshot->cpus[i], guest_ns);
+			  &snapshot->cpus[i], columns);
 }
 
-static void print_json_exits(struct json *json, const struct cpu *cpu)
+static void print_json_kinds(struct json *json, const char *name, const struct cpu_counts *counts)
 {
-	json_begin_object(json, "exits_by");
-	for (size_t i = 0; i < cpu->exit_kinds; i++)
-		json_number(json, cpu->exits_by[i].name, cpu->exits_by[i].count);
+	json_begin_object(json, name);
+	for (size_t i = 0; i < counts->kinds; i++)
+		json_number(json, counts->by[i].name, counts->by[i].count);
 	json_end_object(json);
 }
 
@@ -73,10 +85,14 @@ static void print_json_cpu(struct json *json, const struct cpu *cpu)
 		json_null(json, "owner_pid");
 	json_number(json, "commands", cpu->commands);
 	json_number(json, "entries", cpu->entries);
-	json_number(json, "exits", cpu->exits);
-	print_json_exits(json, cpu);
+	json_number(json, "exits", cpu->exits.total);
+	print_json_kinds(json, "exits_by", &cpu->exits);
 	if (cpu->has_guest_ns)
 		json_number(json, "guest_ns", cpu->guest_ns);
+	if (cpu->has_foreign) {
+		json_number(json, "foreign", cpu->foreign.total);
+		print_json_kinds(json, "foreign_by", &cpu->foreign);
+	}
 	json_string(json, "last_error", cpu->last_error[0] ? cpu->last_error : NULL);
 	json_end_object(json);
 }

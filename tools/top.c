@@ -32,7 +32,7 @@ static const struct cpu *find(const struct snapshot *snapshot, const struct cpu 
 	for (i = 0; i < snapshot->count; i++)
 		if (snapshot->cpus[i].cpu == cpu->cpu)
 			break;
-	return i < snapshot->count && snapshot->cpus[i].exit_kinds == cpu->exit_kinds ?
+	return i < snapshot->count && snapshot->cpus[i].exits.kinds == cpu->exits.kinds ?
 		&snapshot->cpus[i] : &none;
 }
 
@@ -52,16 +52,16 @@ static int by_rate(const void *a, const void *b)
 static void print_reasons(FILE *out, const struct cpu *before, const struct cpu *after,
 			  double seconds)
 {
-	struct reason reasons[CPU_EXIT_KINDS] = {0};
+	struct reason reasons[CPU_COUNT_KINDS] = {0};
 	size_t i;
 
-	for (i = 0; i < after->exit_kinds; i++) {
-		reasons[i].name = after->exits_by[i].name;
-		reasons[i].rate = per_second(before->exits_by[i].count, after->exits_by[i].count,
+	for (i = 0; i < after->exits.kinds; i++) {
+		reasons[i].name = after->exits.by[i].name;
+		reasons[i].rate = per_second(before->exits.by[i].count, after->exits.by[i].count,
 					     seconds);
 	}
 	qsort(reasons, i, sizeof(*reasons), by_rate);
-	for (i = 0; i < after->exit_kinds && reasons[i].rate > 0; i++)
+	for (i = 0; i < after->exits.kinds && reasons[i].rate > 0; i++)
 		fprintf(out, "%s%s %.0f", i ? ", " : "  ", reasons[i].name, reasons[i].rate);
 }
 
@@ -78,7 +78,7 @@ static void print_row(FILE *out, const struct cpu *before, const struct cpu *aft
 	fprintf(out, "%5" PRIu32 " %-8s", after->cpu, after->state);
 	print_owner(out, after->owner_pid);
 	fprintf(out, " %12.0f %12.0f", per_second(before->entries, after->entries, seconds),
-		per_second(before->exits, after->exits, seconds));
+		per_second(before->exits.total, after->exits.total, seconds));
 	if (after->has_guest_ns)
 		fprintf(out, " %6.1f",
 			per_second(before->guest_ns, after->guest_ns, seconds) / 1e7);

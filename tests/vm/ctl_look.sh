@@ -60,6 +60,8 @@ ctl "counters after a guest" 0 status --json
 at_least "its exits" "$(sed -n 's/.*"exits": \([1-9][0-9]*\),/\1/p' $work/out | head -n 1)" 20
 exits=$(awk '/^total/ { print $2 }' /sys/class/misc/mshv_vtl_sidecar0/cpu1/exits)
 answers "are those of sysfs" "\"exits\": $exits,"
+at_least "its time in the guest" "$(sed -n 's/.*"guest_ns": \([1-9][0-9]*\),/\1/p' $work/out | head -n 1)" 1
+is "foreign interrupts of each" "$(grep -c '"foreign": [0-9]' $work/out)" 3
 
 check "rmmod" rmmod sidecar
 ctl "the driver is gone" 3 status

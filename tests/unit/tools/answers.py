@@ -55,7 +55,7 @@ def build(root):
     write_cpu(root, 0, 1)
     write_cpu(root, 0, 2, state="busy\n", owner="4711\n", commands="18446744073709551615\n",
               entries="12\n", exits="io 3\nhalt 1\ninterrupt 9\ntotal 4\n",
-              guest_ns="2500000000\n")
+              guest_ns="2500000000\n", foreign_interrupts="252 7\n253 1\ntotal 8\n")
     write_cpu(root, 1, 9, state="failed\n", last_error=HOSTILE)
 
 
@@ -71,10 +71,10 @@ def check_json(root):
     check("an idle CPU", first == {
         "cpu": 1, "state": "idle", "owner_pid": None, "commands": 0, "entries": 0, "exits": 0,
         "exits_by": {"io": 0, "halt": 0, "interrupt": 0}, "last_error": None}, first)
-    check("a busy CPU, and time in the guest where the driver says it", second == {
+    check("a busy CPU, and what not every driver says", second == {
         "cpu": 2, "state": "busy", "owner_pid": 4711, "commands": 2**64 - 1, "entries": 12,
         "exits": 4, "exits_by": {"io": 3, "halt": 1, "interrupt": 9}, "guest_ns": 2500000000,
-        "last_error": None}, second)
+        "foreign": 8, "foreign_by": {"252": 7, "253": 1}, "last_error": None}, second)
     check("a text with everything in it arrives",
           answer["nodes"][1]["cpus"][0]["last_error"] == HOSTILE_READ, answer["nodes"][1])
 
@@ -90,12 +90,18 @@ def check_table(root):
     check("a failed row", lines[3][:9] == '1 8 9 failed - 0 0 0 say'.split(), out)
 
 
-def check_guest_time(root):
+def check_columns(root):
     for node, cpu in (0, 1), (1, 9):
         write(root, f"sys/class/misc/mshv_vtl_sidecar{node}/cpu{cpu}/guest_ns", "0\n")
     out = run(root, "status")[1].splitlines()
     check("time in the guest has a column when every CPU has it",
-          out[0].split()[8] == "GUEST-S" and out[2].split()[8] == "2.500", out)
+          out[0].split()[8:10] == ["GUEST-S", "LAST"] and out[2].split()[8] == "2.500", out)
+    for node, cpu in (0, 1), (1, 9):
+        write(root, f"sys/class/misc/mshv_vtl_sidecar{node}/cpu{cpu}/foreign_interrupts",
+              "total 0\n")
+    out = run(root, "status")[1].splitlines()
+    check("and so have foreign interrupts",
+          out[0].split()[9] == "FOREIGN" and out[2].split()[9] == "8", out)
 
 
 def check_log(root):
@@ -133,7 +139,7 @@ def main():
         build(root)
         check_json(root)
         check_table(root)
-        check_guest_time(root)
+        check_columns(root)
         check_log(root)
         check_usage(root)
         check_top(root)

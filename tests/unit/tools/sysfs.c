@@ -68,16 +68,24 @@ static void a_cpu_is_what_its_files_say(void **state)
 	assert_int_equal(cpu.owner_pid, 4711);
 	assert_int_equal(cpu.commands, UINT64_MAX);
 	assert_int_equal(cpu.entries, 7);
-	assert_int_equal(cpu.exits, 4);
-	assert_int_equal(cpu.exit_kinds, 3);
-	assert_string_equal(cpu.exits_by[2].name, "interrupt");
-	assert_int_equal(cpu.exits_by[2].count, 9);
+	assert_int_equal(cpu.exits.total, 4);
+	assert_int_equal(cpu.exits.kinds, 3);
+	assert_string_equal(cpu.exits.by[2].name, "interrupt");
+	assert_int_equal(cpu.exits.by[2].count, 9);
 	assert_string_equal(cpu.last_error, "CPU 2 does not answer");
 	assert_false(cpu.has_guest_ns);
 	fixture_write(f, CPU "guest_ns", "1234567890123\n");
 	assert_int_equal(cpu_read(&f->ctl, 0, 2, &cpu), CTL_OK);
 	assert_true(cpu.has_guest_ns);
 	assert_int_equal(cpu.guest_ns, 1234567890123);
+	assert_false(cpu.has_foreign);
+	fixture_write(f, CPU "foreign_interrupts", "252 7\n253 1\ntotal 8\n");
+	assert_int_equal(cpu_read(&f->ctl, 0, 2, &cpu), CTL_OK);
+	assert_true(cpu.has_foreign);
+	assert_int_equal(cpu.foreign.total, 8);
+	assert_int_equal(cpu.foreign.kinds, 2);
+	assert_string_equal(cpu.foreign.by[0].name, "252");
+	assert_int_equal(cpu.foreign.by[0].count, 7);
 	fixture_drop(f);
 }
 
@@ -109,6 +117,7 @@ static void a_file_with_something_else_is_named(void **state)
 	assert_strange("exits", " 1\n");
 	assert_strange("exits", "a_name_of_twenty_four_ch 1\n");
 	assert_strange("guest_ns", "soon\n");
+	assert_strange("foreign_interrupts", "252 -1\n");
 }
 
 static void more_kinds_of_exits_than_there_is_room_for_are_left_out(void **state)
@@ -119,13 +128,13 @@ static void more_kinds_of_exits_than_there_is_room_for_are_left_out(void **state
 
 	(void)state;
 	fixture_add_node(f, 0, 1, 3);
-	for (int i = 0; i < CPU_EXIT_KINDS + 5; i++)
+	for (int i = 0; i < CPU_COUNT_KINDS + 5; i++)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), "kind%d %d\n", i, i);
 	strcat(text, "total 99\n");
 	fixture_write(f, CPU "exits", text);
 	assert_int_equal(cpu_read(&f->ctl, 0, 2, &cpu), CTL_OK);
-	assert_int_equal(cpu.exit_kinds, CPU_EXIT_KINDS);
-	assert_int_equal(cpu.exits, 99);
+	assert_int_equal(cpu.exits.kinds, CPU_COUNT_KINDS);
+	assert_int_equal(cpu.exits.total, 99);
 	fixture_drop(f);
 }
 

@@ -7,8 +7,8 @@
 static struct cpu cpu_with(uint32_t number, uint64_t entries, uint64_t io, uint64_t halt)
 {
 	struct cpu cpu = {.cpu = number, .state = "busy", .owner_pid = 12, .entries = entries,
-			  .exits = io + halt, .exit_kinds = 3,
-			  .exits_by = {{"io", io}, {"halt", halt}, {"msr", 0}}};
+			  .exits = {.total = io + halt, .kinds = 3,
+				    .by = {{"io", io}, {"halt", halt}, {"msr", 0}}}};
 
 	return cpu;
 }
