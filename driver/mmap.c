@@ -7,6 +7,7 @@
 
 #include "claim.h"
 #include "device.h"
+#include "vma.h"
 
 static bool may_map(struct scdrv_file *file, unsigned long index)
 {
@@ -48,9 +49,9 @@ int scdrv_mmap(struct file *filp, struct vm_area_struct *vma)
 		return -EINVAL;
 	if (vma->vm_flags & VM_EXEC)
 		return -EACCES;
-	vma->vm_flags &= ~VM_MAYEXEC;
 	/* VM_IO: madvise(MADV_DOFORK) must not undo VM_DONTCOPY. */
-	vma->vm_flags |= VM_IO | VM_PFNMAP | VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP;
+	scdrv_vma_flags(vma, VM_IO | VM_PFNMAP | VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP,
+			VM_MAYEXEC);
 	vma->vm_ops = &device_vm_ops;
 	return 0;
 }

@@ -583,10 +583,12 @@ int scdrv_partition_create(int numa_node)
 struct scdrv_partition *scdrv_partition_get_fd(int fd)
 {
 	struct scdrv_partition *partition = ERR_PTR(-EBADF);
-	struct fd file = fdget(fd);
+	struct file *file = fget(fd);
 
-	if (file.file && file.file->f_op == &partition_fops)
-		partition = scdrv_partition_get(file.file->private_data);
-	fdput(file);
+	if (!file)
+		return partition;
+	if (file->f_op == &partition_fops)
+		partition = scdrv_partition_get(file->private_data);
+	fput(file);
 	return partition;
 }

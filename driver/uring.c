@@ -15,7 +15,6 @@
  * result waits in the request until the submitter's task posts it, or a worker if that is gone.
  */
 #include <linux/build_bug.h>
-#include <linux/io_uring.h>
 #include <linux/io_uring_types.h>
 
 #include "claim.h"
@@ -52,7 +51,7 @@ static bool is_orphaned(const struct scdrv_waiter *waiter)
 /* The payload is the submitter's to change at any time until this request has been issued. */
 static int parse(struct io_uring_cmd *ring, struct scdrv_vp **vp)
 {
-	const struct sidecar_uring_cmd *payload = ring->cmd;
+	const struct sidecar_uring_cmd *payload = scdrv_uring_payload(ring);
 	u32 cpu = READ_ONCE(payload->cpu);
 
 	if (ring->cmd_op != SIDECAR_URING_START)

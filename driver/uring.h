@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Commands for a ring, as far as the kernel has them: Kbuild's probes define one of SCDRV_URING_*,
+ * Commands for a ring, as far as the kernel has them: Kbuild's probes define one of SCDRV_uring_*,
  * or none.
  */
 #ifndef SCDRV_URING_H
@@ -8,9 +8,13 @@
 
 #include <sidecar/ioctl.h>
 
-struct io_uring_cmd;
+#if defined(SCDRV_uring_sqe)
+#include <linux/io_uring/cmd.h>
+#else
+#include <linux/io_uring.h>
+#endif
 
-#if defined(SCDRV_URING_flags) || defined(SCDRV_URING_plain)
+#if defined(SCDRV_uring_sqe) || defined(SCDRV_uring_flags) || defined(SCDRV_uring_plain)
 #define SCDRV_URING_CAPABILITY SIDECAR_CAP_URING_CMD
 int scdrv_uring_cmd(struct io_uring_cmd *ring, unsigned int flags);
 #else
@@ -18,13 +22,20 @@ int scdrv_uring_cmd(struct io_uring_cmd *ring, unsigned int flags);
 #define scdrv_uring_cmd NULL
 #endif
 
+/* Where the submitter's payload is. */
+#if defined(SCDRV_uring_sqe)
+#define scdrv_uring_payload(ring) io_uring_sqe_cmd((ring)->sqe)
+#else
+#define scdrv_uring_payload(ring) ((ring)->cmd)
+#endif
+
 /* The callback in a task, and how it completes the request. */
-#if defined(SCDRV_URING_flags)
-#define SCDRV_URING_CALLBACK(name, ring) name(struct io_uring_cmd *ring, unsigned int flags)
-#define scdrv_uring_done(ring, result) io_uring_cmd_done(ring, result, 0, flags)
-#elif defined(SCDRV_URING_plain)
+#if defined(SCDRV_uring_plain)
 #define SCDRV_URING_CALLBACK(name, ring) name(struct io_uring_cmd *ring)
 #define scdrv_uring_done(ring, result) io_uring_cmd_done(ring, result, 0)
+#else
+#define SCDRV_URING_CALLBACK(name, ring) name(struct io_uring_cmd *ring, unsigned int flags)
+#define scdrv_uring_done(ring, result) io_uring_cmd_done(ring, result, 0, flags)
 #endif
 
 #endif
