@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Commands for a ring, as far as the kernel has them: Kbuild's probes define one of SCDRV_uring_*,
- * or none.
+ * Commands for a ring, as far as the kernel has them. Kbuild's probes define one of these, or none:
+ *
+ *   SCDRV_uring_sqe    the payload is in the submission (6.7 and later; run on 6.12)
+ *   SCDRV_uring_flags  a completion in a task has issue flags (6.1.192)
+ *   SCDRV_uring_plain  it has none (the first 6.1)
  */
 #ifndef SCDRV_URING_H
 #define SCDRV_URING_H

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The flags of a VMA that is being made, as the kernel wants them changed; see Kbuild's probes. */
+/*
+ * The flags of a VMA that is being made. Kbuild's probe defines SCDRV_vma_flags where they are
+ * changed by functions only (6.3 and later).
+ */
 #ifndef SCDRV_VMA_H
 #define SCDRV_VMA_H
 

@@ -11,18 +11,6 @@ answering() {
 	driver_vp none "$1" | grep -c ':ok$'
 }
 
-state_in_node_8() {
-	cat "/sys/class/misc/mshv_vtl_sidecar8/cpu$1/state"
-}
-
-busy_until_told() {
-	busy_left=300
-	until [ "$(state_in_node_8 "$1")" = busy ] || [ $busy_left = 0 ]; do
-		sleep 0.1
-		busy_left=$((busy_left - 1))
-	done
-}
-
 mark
 check "287 CPUs" insmod_sidecar cpus=1-287
 is "all are there" "$(said | grep -c '279 CPUs in 9 nodes started')" 1
@@ -37,11 +25,11 @@ answer_is "its greeting" "hello from 16-bit real mode"
 
 sidecarctl run --cpu 287 $guests/loop.bin 2>$work/loop.err &
 loop=$!
-busy_until_told 287
-is "a guest without end" "$(state_in_node_8 287)" busy
+until_busy 287
+is "a guest without end" "$(state_of 287)" busy
 kill -INT $loop
 wait $loop
-is "it is stopped" "$? $(state_in_node_8 287)" "5 idle"
+is "it is stopped" "$? $(state_of 287)" "5 idle"
 
 ctl "give" 0 give 286-287
 is "they are Linux's" "$(online)" 0,32,64,96,128,160,192,224,256,286-287

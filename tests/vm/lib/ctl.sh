@@ -39,8 +39,9 @@ no_answer() {
 	is "$1" "$(cat $work/out)" ""
 }
 
+# Of a CPU of any node.
 state_of() {
-	cat "/sys/class/misc/mshv_vtl_sidecar0/cpu$1/state"
+	cat /sys/class/misc/mshv_vtl_sidecar*/cpu"$1"/state
 }
 
 # until_busy CPU: somebody's guest is there, however slow this machine is.
