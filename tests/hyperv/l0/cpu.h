@@ -112,6 +112,7 @@ struct cpu *cpu_of_apic(uint32_t apic_id);
 /* From start.S. */
 void cpu_arrive(uint32_t slot, uint32_t apic_id);
 void guest_enter(uint64_t *gps, uint64_t vmcb_pa);
+extern const char guest_left[]; /* what it executes first behind the VMRUN */
 void nmi_take(void);
 
 /* Every other processor of the machine comes to L0 and waits; then VP indices are dealt. */

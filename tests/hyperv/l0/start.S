@@ -159,6 +159,8 @@ guest_enter:
 	sti
 	vmload	%rax
 	vmrun	%rax
+	.globl	guest_left
+guest_left:
 	vmsave	%rax
 	cli
 	pushq	%rdi
