@@ -34,7 +34,7 @@ struct cpu {
 	struct cpu_counts exits; /* by reason; the total is of those that reached the owner */
 	bool has_guest_ns;	 /* not every driver says */
 	uint64_t guest_ns;
-	bool has_foreign; /* neither this */
+	bool has_foreign; /* nor this */
 	struct cpu_counts foreign; /* interrupts that were no requests, by vector */
 	char last_error[256]; /* "": none */
 };

@@ -3,10 +3,6 @@
 . ./lib/tap.sh
 . ./lib/driver.sh
 
-answering() {
-	driver_vp none "$1" | grep -c ':ok$'
-}
-
 check "one node of 64" insmod_sidecar cpus=1-63 node_size=64
 is "63 CPUs answer" "$(answering 0)" 63
 is "Linux has one" "$(online)" 0

@@ -7,10 +7,6 @@
 
 guests=/usr/share/sidecar/guests
 
-answering() {
-	driver_vp none "$1" | grep -c ':ok$'
-}
-
 mark
 check "287 CPUs" insmod_sidecar cpus=1-287
 is "all are there" "$(said | grep -c '279 CPUs in 9 nodes started')" 1

@@ -13,12 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "tap.h"
+#include "device.h"
 #include "transports.h"
 
 /* CPUs 1 to 6; 7 is the loop's. */
@@ -64,17 +63,6 @@ static uint32_t count_of(const struct one *one)
 	if (!one->partition)
 		return __atomic_load_n(&one->runs, __ATOMIC_RELAXED);
 	return __atomic_load_n((uint32_t *)(one->memory + COUNTER), __ATOMIC_RELAXED);
-}
-
-static void insert_module(const char *parameters)
-{
-	char command[256];
-	struct utsname name;
-
-	uname(&name);
-	snprintf(command, sizeof(command), "insmod /lib/modules/%s/sidecar.ko %s", name.release,
-		 parameters);
-	tap_check(system(command) == 0, "insmod %s", parameters);
 }
 
 static int is_online(const char *cpu)
@@ -276,15 +264,12 @@ static void test_beside_loop(void)
 /* All CPUs are Linux's in the end. */
 static void test_all(const struct transport *transport)
 {
-	struct sidecar_error error = {0};
-	struct sidecar *client = NULL;
+	struct sidecar *client;
 
-	insert_module("cpus=1-6");
-	if (!tap_check(!open_transport(transport, &error, &client), "%s: open", transport->name)) {
-		tap_note("%s", error.text);
+	tap_equal(insert_module("cpus=1-6"), 0, "insmod");
+	client = open_transport(transport);
+	if (!client)
 		return;
-	}
-	check_transport(transport, client);
 	if (start_all(client)) {
 		test_beside_loop();
 		for (unsigned int i = 0; i < COUNT; i++)

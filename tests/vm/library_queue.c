@@ -31,10 +31,9 @@ static bool fails(struct bench *bench, const char *what, const char *text)
 
 static bool open_client(struct bench *bench, const struct transport *transport)
 {
-	struct sidecar_error error = {0};
-
-	if (open_transport(transport, &error, &bench->client))
-		return fails(bench, "the client opens", error.text);
+	bench->client = open_transport(transport);
+	if (!bench->client)
+		return false;
 	if (sidecar_partition_create(bench->client, &bench->partition))
 		return fails(bench, "a partition", sidecar_error(bench->client)->text);
 	if (!bench->original &&
@@ -48,7 +47,6 @@ static bool open_bench(struct bench *bench, const struct transport *transport)
 {
 	if (!open_client(bench, transport))
 		return false;
-	check_transport(transport, bench->client);
 	if (sidecar_queue_create(bench->client, NULL, &bench->queue))
 		return fails(bench, "a queue", sidecar_error(bench->client)->text);
 	for (unsigned int i = 0; i < VPS; i++) {

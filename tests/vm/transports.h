@@ -12,6 +12,7 @@
 #include <sidecar/sidecar.h>
 
 #include "driver.h"
+#include "tap.h"
 
 struct transport {
 	const char *name;
@@ -53,26 +54,6 @@ static int transport_cpu_info(void *context, int node, struct sidecar_ioctl_cpu 
 						   driver_ioctl.cpu_info(context, node, info);
 }
 
-/* As sidecar_open(); one client at a time. */
-static int open_transport(const struct transport *transport, struct sidecar_error *error,
-			  struct sidecar **client)
-{
-	static struct transport_context context = {
-		.paths = {
-			.device_prefix = "/dev/" SIDECAR_DEVICE_PREFIX,
-			.cpu_sysfs_path = "/sys/devices/system/cpu",
-		},
-	};
-	static struct sidecar_driver driver;
-	struct sidecar_options options = { .size = sizeof(options), .error = error };
-
-	driver = driver_ioctl;
-	driver.node_caps = transport_node_caps;
-	driver.cpu_info = transport_cpu_info;
-	context.hidden = transport->hidden;
-	return sidecar_open_with(&options, &driver, &context, client);
-}
-
 /* The library took this one, and no better one. */
 static void check_transport(const struct transport *transport, struct sidecar *client)
 {
@@ -83,6 +64,33 @@ static void check_transport(const struct transport *transport, struct sidecar *c
 		  "%s: commands through a ring", transport->name);
 	tap_check(!info.capabilities == (transport->hidden == NO_EXTENSION), "%s: extensions",
 		  transport->name);
+}
+
+/* As sidecar_open(), with its cases; one client at a time. NULL when it fails. */
+static struct sidecar *open_transport(const struct transport *transport)
+{
+	static struct transport_context context = {
+		.paths = {
+			.device_prefix = "/dev/" SIDECAR_DEVICE_PREFIX,
+			.cpu_sysfs_path = "/sys/devices/system/cpu",
+		},
+	};
+	static struct sidecar_driver driver;
+	struct sidecar_error error = {0};
+	struct sidecar_options options = { .size = sizeof(options), .error = &error };
+	struct sidecar *client = NULL;
+
+	driver = driver_ioctl;
+	driver.node_caps = transport_node_caps;
+	driver.cpu_info = transport_cpu_info;
+	context.hidden = transport->hidden;
+	if (!tap_check(!sidecar_open_with(&options, &driver, &context, &client), "%s: open",
+		       transport->name)) {
+		tap_note("%s", error.text);
+		return NULL;
+	}
+	check_transport(transport, client);
+	return client;
 }
 
 #endif

@@ -12,6 +12,11 @@ set_online() {
 	echo "$2" >"$sysfs/cpu$1/online"
 }
 
+# How many CPUs of a node execute a command.
+answering() {
+	driver_vp none "$1" | grep -c ':ok$'
+}
+
 # The kernel's messages since the last mark; dmesg -c would hide them from the test runner.
 mark() {
 	mark_count=$((${mark_count:-0} + 1))
